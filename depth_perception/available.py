@@ -1,0 +1,31 @@
+"""Floor 0: the one place that decides which optional ROS Python packages this process may use.
+
+None of these packages is on PyPI, so each has a replacement of our own. Setting the environment
+variable ``DEPTH_PERCEPTION_WITHOUT`` to a comma-separated list of names hides them, which is how
+tests compare both ways on a machine that has them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from types import ModuleType
+
+OPTIONAL = ("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "rosbags")
+
+
+@functools.lru_cache(maxsize=None)
+def optional(name: str) -> ModuleType | None:
+    """Return the package ``name`` of OPTIONAL, or None if it is missing, broken or hidden.
+
+    Raises ValueError for a name that is not in OPTIONAL, so that a typing error is not silence.
+    """
+    if name not in OPTIONAL:
+        raise ValueError(f"{name!r} is not an optional package; known: {', '.join(OPTIONAL)}")
+    if name in os.environ.get("DEPTH_PERCEPTION_WITHOUT", "").split(","):
+        return None
+    try:
+        return importlib.import_module(name)
+    except Exception:  # a compiled package built against another NumPy raises far more than ImportError
+        return None
