@@ -15,7 +15,7 @@ from types import ModuleType
 OPTIONAL = ("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "rosbags")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def optional(name: str) -> ModuleType | None:
     """Return the package ``name`` of OPTIONAL, or None if it is missing, broken or hidden.
 
