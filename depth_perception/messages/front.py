@@ -1,0 +1,403 @@
+"""From raw messages to pipeline input: one way in for the live node and the offline evaluator.
+
+Callbacks only hand messages over (``on_*``, cheap, any thread). Decoding, transforms and projection
+happen in ``assemble``, which the worker calls for the sets that it really computes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from depth_perception.frames import CameraFrame, CameraModel, PointCloud, SparseDepth
+from depth_perception.geometry.camera import rectified, rectified_view, rectify_image, unproject
+from depth_perception.geometry.projection import deskew, project_cloud, remove_hidden
+from depth_perception.geometry.transform_tree import TransformError, TransformSource
+from depth_perception.messages.camera_info import camera_from_info
+from depth_perception.messages.compressed import decode_compressed_depth, decode_compressed_image
+from depth_perception.messages.image import decode_depth, decode_image
+from depth_perception.messages.point_cloud import decode_cloud
+from depth_perception.messages.types import MessageError, stamp_of
+from depth_perception.pipelines.completion import CompletionInput
+from depth_perception.pipelines.parameters import Value
+from depth_perception.pipelines.synchronizer import SyncedSet, Synchronizer, SyncSettings, SyncStatistics
+
+NANOSECONDS = 1_000_000_000
+
+
+class FrontError(ValueError):
+    """A message or a set that cannot be used.
+
+    ``cause`` is a short word to count by, ``topic`` the input's name (``image``, ``camera_info``,
+    ``points`` or ``sparse_depth``); the text says what was found and what to do.
+    """
+
+    def __init__(self, cause: str, topic: str, text: str):
+        super().__init__(text)
+        self.cause = cause
+        self.topic = topic
+
+
+@dataclass(frozen=True)
+class FrontSettings:
+    """How messages are paired, decoded and projected; see COMPLETION_PARAMETERS for each meaning."""
+
+    sync: SyncSettings
+    is_rectified: bool = False
+    rectify: bool = True
+    source: str = "points"
+    accept_mono16_depth: bool = False
+    min_range: float = 0.1
+    max_range: float = 200.0
+    remove_hidden: bool = True
+    hidden_tolerance: float = 0.05
+    deskew: bool = True
+    fixed_frame: str = ""
+    use_latest_transform: bool = False
+
+    @classmethod
+    def from_parameters(cls, values: Mapping[str, Value]) -> FrontSettings:
+        """Pick the settings out of the values of COMPLETION_PARAMETERS."""
+        policy = str(values["sync.policy"])
+        sync = SyncSettings(
+            policy="exact" if policy == "exact" else "nearest",
+            max_interval=float(values["sync.max_interval"]),
+            queue_size=int(values["sync.queue_size"]),
+            offset=float(values["sync.offset"]),
+            timeout=float(values["sync.timeout"]),
+            publish_partial=bool(values["sync.publish_partial"]),
+            backward_jump=float(values["time_jump.backward"]),
+        )
+        return cls(
+            sync=sync,
+            is_rectified=bool(values["image.is_rectified"]),
+            rectify=bool(values["image.rectify"]),
+            source=str(values["input.source"]),
+            accept_mono16_depth=bool(values["input.accept_mono16_depth"]),
+            min_range=float(values["cloud.min_range"]),
+            max_range=float(values["cloud.max_range"]),
+            remove_hidden=bool(values["cloud.remove_hidden"]),
+            hidden_tolerance=float(values["cloud.hidden_tolerance"]),
+            deskew=bool(values["cloud.deskew"]),
+            fixed_frame=str(values["transform.fixed_frame"]).lstrip("/"),
+            use_latest_transform=bool(values["transform.use_latest"]),
+        )
+
+    @property
+    def other_topic(self) -> str:
+        """Name of the input that carries the range data."""
+        return "points" if self.source == "points" else "sparse_depth"
+
+
+@dataclass(frozen=True)
+class FrontStatistics:
+    """Counters since the start: messages received by input, pairing figures, messages refused by cause."""
+
+    received: dict[str, int]
+    sync: SyncStatistics
+    refused: dict[str, int]
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Everything that was lost before the pipeline, by cause."""
+        return dict(Counter(self.sync.drops) + Counter(self.refused))
+
+
+class CompletionFront:
+    """Pairs, decodes and projects the messages of one camera and one range sensor."""
+
+    KEPT_INFOS = 32  # camera_info messages remembered by stamp, for cameras whose calibration changes
+
+    def __init__(
+        self,
+        settings: FrontSettings,
+        transforms: TransformSource,
+        on_set: Callable[[SyncedSet], None],
+        on_problem: Callable[[FrontError], None] | None = None,
+    ):
+        """``on_set`` receives each synchronised set, ``on_problem`` each message refused in ``on_*``."""
+        self._settings = settings
+        self._transforms = transforms
+        self._on_problem = on_problem
+        self._lock = threading.Lock()
+        self._infos: OrderedDict[int, Any] = OrderedDict()
+        self._cameras: OrderedDict[tuple, CameraModel] = OrderedDict()
+        self._received: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._synchronizer = Synchronizer(settings.sync, on_set)
+
+    @property
+    def settings(self) -> FrontSettings:
+        """The settings in force."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: FrontSettings) -> None:
+        self._settings = settings
+        self._synchronizer.settings = settings.sync
+
+    def on_camera_info(self, message: Any, now: int) -> None:
+        """Remember a CameraInfo; ``now`` is unused but keeps the four inputs alike."""
+        self._received["camera_info"] += 1
+        with self._lock:
+            stamp = stamp_of(message.header)
+            self._infos.pop(stamp, None)
+            self._infos[stamp] = message
+            while len(self._infos) > self.KEPT_INFOS:
+                self._infos.popitem(last=False)
+
+    def on_image(self, message: Any, now: int) -> None:
+        """Take an Image or CompressedImage; ``now`` is the caller's clock in nanoseconds."""
+        if self._accept("image", message):
+            self._synchronizer.add_image(stamp_of(message.header), message, now)
+
+    def on_points(self, message: Any, now: int) -> None:
+        """Take a PointCloud2; ``now`` is the caller's clock in nanoseconds."""
+        if self._accept("points", message):
+            self._synchronizer.add_other(stamp_of(message.header), message, now)
+
+    def on_depth(self, message: Any, now: int) -> None:
+        """Take a sparse depth Image or compressedDepth image; ``now`` is the caller's clock in nanoseconds."""
+        if self._accept("sparse_depth", message):
+            self._synchronizer.add_other(stamp_of(message.header), message, now)
+
+    def add_pair(self, image: Any, other: Any | None, emit: Callable[[SyncedSet], None]) -> None:
+        """Hand on a set that somebody else paired (``sync.policy: approximate``)."""
+        if self._accept("image", image) and (other is None or self._accept(self._settings.other_topic, other)):
+            stamp = stamp_of(image.header)
+            other_stamp = None if other is None else stamp_of(other.header)
+            interval = None if other_stamp is None else (other_stamp - stamp) / NANOSECONDS
+            emit(SyncedSet(stamp, image, other_stamp, other, interval, other is None))
+
+    def poll(self, now: int) -> None:
+        """Let time pass: images whose range data did not come in time are decided."""
+        self._synchronizer.poll(now)
+
+    def flush(self) -> None:
+        """Decide everything that is still waiting; the recording has ended."""
+        self._synchronizer.flush()
+
+    def reset(self, reason: str) -> None:
+        """Forget all buffered messages, for instance after a time jump. Calibrations stay."""
+        self._synchronizer.reset(reason)
+
+    def statistics(self) -> FrontStatistics:
+        """Return the counters since the start."""
+        return FrontStatistics(dict(self._received), self._synchronizer.statistics(), dict(self._refused))
+
+    def _accept(self, topic: str, message: Any) -> bool:
+        self._received[topic] += 1
+        problem = None
+        if stamp_of(message.header) <= 0:
+            problem = FrontError("no_stamp", topic, "header.stamp is 0; the driver must stamp its messages")
+        elif not message.header.frame_id:
+            problem = FrontError("no_frame", topic, "header.frame_id is empty; the driver must name its frame")
+        if problem is None:
+            return True
+        self._refused[problem.cause] += 1
+        if self._on_problem is not None:
+            self._on_problem(problem)
+        return False
+
+    def assemble(self, synced: SyncedSet) -> CompletionInput:
+        """Decode one set and project its range data into the image.
+
+        May wait for transforms as long as the transform source does. Raises FrontError.
+        """
+        settings = self._settings
+        clock = time.perf_counter
+        started = clock()
+        frame, raw_camera, notes = self._camera_frame(synced, settings)
+        decoded = clock()
+        age: float | None = None
+        latency = {"decode": decoded - started}
+        if synced.other is None:
+            sparse = SparseDepth.from_image(np.zeros(frame.camera.shape, np.float32))
+            notes += ("no range data arrived in time for this image",)
+        elif settings.source == "depth":
+            sparse = self._measured_pixels(synced, frame, raw_camera, settings)
+        else:
+            cloud = self._cloud(synced, settings)
+            latency["decode"] = clock() - started
+            before = clock()
+            cloud, T_camera_lidar, age, cloud_notes = self._place(cloud, synced, frame, settings)
+            notes += cloud_notes
+            latency["transform"] = clock() - before
+            before = clock()
+            sparse = project_cloud(cloud, T_camera_lidar, frame.camera)
+            if len(sparse) == 0:
+                raise FrontError(
+                    "no_points_in_view",
+                    "points",
+                    f"none of {len(cloud)} points in {cloud.frame_id} falls into the image of {frame.frame_id}; "
+                    "check the transform between the two frames",
+                )
+            if settings.remove_hidden:
+                sparse = remove_hidden(sparse, settings.hidden_tolerance)
+            latency["project"] = clock() - before
+        return CompletionInput(frame, sparse, synced.interval, age, notes, latency)
+
+    def _camera_frame(
+        self, synced: SyncedSet, settings: FrontSettings
+    ) -> tuple[CameraFrame, CameraModel, tuple[str, ...]]:
+        message = synced.image
+        frame_id = message.header.frame_id.lstrip("/")
+        key, camera, notes = self._camera(synced.image_stamp, frame_id)
+        try:
+            image = decode_compressed_image(message) if hasattr(message, "format") else decode_image(message)
+        except MessageError as error:
+            raise FrontError("bad_image", "image", str(error)) from error
+        if image.shape[:2] != camera.shape:
+            raise FrontError(
+                "size_mismatch",
+                "camera_info",
+                f"camera_info describes {camera.width}x{camera.height} pixels, "
+                f"the image has {image.shape[1]}x{image.shape[0]}",
+            )
+        raw_camera = camera
+        if settings.is_rectified:
+            camera = self._cached(("view", *key), lambda: rectified_view(raw_camera))
+        elif camera.is_distorted and settings.rectify:
+            image = rectify_image(raw_camera, image)
+            camera = self._cached(("rectified", *key), lambda: rectified(raw_camera))
+        return CameraFrame(synced.image_stamp, frame_id, image, camera), raw_camera, notes
+
+    def _camera(self, stamp: int, frame_id: str) -> tuple[tuple, CameraModel, tuple[str, ...]]:
+        """Return cache key, camera and notes: of the info with this stamp, else of the newest of this frame."""
+        with self._lock:
+            infos = self._infos
+            info = infos.get(stamp)
+            if info is None:
+                own = [i for i in infos.values() if i.header.frame_id.lstrip("/") == frame_id]
+                info = own[-1] if own else next(reversed(infos.values()), None)
+        if info is None:
+            raise FrontError("no_camera_info", "camera_info", "no camera_info has arrived yet")
+        notes: tuple[str, ...] = ()
+        info_frame = info.header.frame_id.lstrip("/")
+        if info_frame != frame_id:
+            notes = (f"camera_info is in frame {info_frame!r}, the image in {frame_id!r}; using it all the same",)
+        try:
+            key = _info_key(info)
+            camera = self._cached(key, lambda: camera_from_info(info))
+        except MessageError as error:
+            raise FrontError("bad_camera_info", "camera_info", str(error)) from error
+        return key, camera, notes
+
+    def _cached(self, key: tuple, make: Callable[[], CameraModel]) -> CameraModel:
+        """Return one and the same object for the same calibration, so that maps cached by identity last."""
+        camera = self._cameras.get(key)
+        if camera is None:
+            camera = self._cameras[key] = make()
+            while len(self._cameras) > 2 * self.KEPT_INFOS:
+                self._cameras.popitem(last=False)
+        return camera
+
+    def _cloud(self, synced: SyncedSet, settings: FrontSettings) -> PointCloud:
+        try:
+            cloud = decode_cloud(synced.other)
+        except MessageError as error:
+            raise FrontError("bad_cloud", "points", str(error)) from error
+        total = len(cloud)
+        distance_squared = np.einsum("ij,ij->i", cloud.points, cloud.points)
+        near_enough = distance_squared <= settings.max_range**2
+        keep = near_enough & (distance_squared >= settings.min_range**2)
+        if not keep.all():
+            cloud = _select(cloud, keep)
+        if len(cloud) == 0:
+            raise FrontError(
+                "empty_cloud",
+                "points",
+                f"{total} valid points, none between cloud.min_range {settings.min_range:g} m "
+                f"and cloud.max_range {settings.max_range:g} m",
+            )
+        # the corrected stamp is when the scan really was taken
+        return replace(cloud, stamp=synced.other_stamp, frame_id=cloud.frame_id.lstrip("/"))
+
+    def _place(
+        self, cloud: PointCloud, synced: SyncedSet, frame: CameraFrame, settings: FrontSettings
+    ) -> tuple[PointCloud, np.ndarray, float | None, tuple[str, ...]]:
+        """Return the cloud (deskewed), T_camera_lidar, age of the transform and notes."""
+        notes: tuple[str, ...] = ()
+        source, fixed = self._transforms, settings.fixed_frame
+        try:
+            if settings.use_latest_transform:
+                T = source.lookup(frame.frame_id, cloud.frame_id, None)
+            elif fixed:
+                if settings.deskew and cloud.time is not None:
+                    cloud = deskew(cloud, lambda stamp: source.lookup(fixed, cloud.frame_id, stamp), cloud.stamp)
+                elif settings.deskew:
+                    notes = ("points carry no time of their own, so motion during a scan is not undone",)
+                T = source.lookup_full(frame.frame_id, frame.stamp, cloud.frame_id, cloud.stamp, fixed)
+            else:
+                T = source.lookup(frame.frame_id, cloud.frame_id, frame.stamp)
+            newest = source.newest(frame.frame_id, fixed or cloud.frame_id)
+        except TransformError as error:
+            raise FrontError("no_transform", "points", str(error)) from error
+        age = None if newest is None else (frame.stamp - newest) / NANOSECONDS
+        return cloud, T, age, notes
+
+    def _measured_pixels(
+        self, synced: SyncedSet, frame: CameraFrame, raw_camera: CameraModel, settings: FrontSettings
+    ) -> SparseDepth:
+        message = synced.other
+        try:
+            if hasattr(message, "format"):
+                depth = decode_compressed_depth(message)
+            else:
+                depth = decode_depth(message, accept_mono16=settings.accept_mono16_depth)
+        except MessageError as error:
+            raise FrontError("bad_depth", "sparse_depth", str(error)) from error
+        depth_frame = message.header.frame_id.lstrip("/")
+        if depth.shape != raw_camera.shape or depth_frame != frame.frame_id:
+            raise FrontError(
+                "not_registered",
+                "sparse_depth",
+                f"the depth image has {depth.shape[1]}x{depth.shape[0]} pixels in frame {depth_frame!r}, the image "
+                f"{raw_camera.width}x{raw_camera.height} in {frame.frame_id!r}; depth must be registered to the image",
+            )
+        sparse = SparseDepth.from_image(depth)
+        if len(sparse) == 0:
+            raise FrontError("empty_depth", "sparse_depth", "the depth image has no valid pixel")
+        if frame.camera is raw_camera or settings.is_rectified:
+            return sparse
+        # the image was rectified on arrival, so its measured pixels move with it
+        pixels = np.stack([sparse.columns, sparse.rows], axis=1).astype(np.float64)
+        points = unproject(raw_camera, pixels, sparse.depth)
+        keep = np.isfinite(points).all(axis=1)
+        cloud = PointCloud(frame.stamp, frame.frame_id, points[keep].astype(np.float32))
+        moved = project_cloud(cloud, np.eye(4), frame.camera)
+        return replace(moved, source=sparse.source[keep][moved.source])
+
+
+def _select(cloud: PointCloud, keep: np.ndarray) -> PointCloud:
+    def pick(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else values[keep]
+
+    return replace(
+        cloud, points=cloud.points[keep], intensity=pick(cloud.intensity), ring=pick(cloud.ring), time=pick(cloud.time)
+    )
+
+
+def _info_key(info: Any) -> tuple:
+    """Everything in a CameraInfo that shapes the camera, hashable."""
+    lower = hasattr(info, "k")
+    arrays = (info.k, info.d, info.r, info.p) if lower else (info.K, info.D, info.R, info.P)
+    roi = info.roi
+    return (
+        info.width,
+        info.height,
+        info.distortion_model,
+        info.binning_x,
+        info.binning_y,
+        roi.x_offset,
+        roi.y_offset,
+        roi.width,
+        roi.height,
+        *(np.asarray(array, np.float64).tobytes() for array in arrays),
+    )

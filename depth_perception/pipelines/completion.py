@@ -1,0 +1,116 @@
+"""Floor 2: from one camera frame with measured pixels to one dense depth estimate, ROS-free.
+
+The live node and the offline evaluator run this very object, so a score describes what the robot sees.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from depth_perception.frames import CameraFrame, DepthEstimate, ScaleKind, SparseDepth
+from depth_perception.models import zoo
+from depth_perception.models.completer import Completer
+from depth_perception.pipelines.parameters import Value
+
+
+@dataclass(frozen=True, eq=False)
+class CompletionInput:
+    """What the pipeline needs for one frame.
+
+    ``interval`` is the stamp of the range data minus the stamp of the image, in seconds (None
+    without range data); ``transform_age`` how much older than the image the newest transform was,
+    in seconds (None when every transform is static); ``notes`` are remarks for the diagnostics;
+    ``latency`` holds the seconds already spent, by stage.
+    """
+
+    frame: CameraFrame
+    sparse: SparseDepth
+    interval: float | None = None
+    transform_age: float | None = None
+    notes: tuple[str, ...] = ()
+    latency: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CompletionSettings:
+    """The parameters that shape the result: model name, published range [m], relative deviation limit."""
+
+    model: str = "diffusion"
+    min_depth: float = 0.3
+    max_depth: float = 80.0
+    max_relative_deviation: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if the published range is empty."""
+        if self.min_depth >= self.max_depth:
+            raise ValueError(f"depth.min {self.min_depth:g} must be below depth.max {self.max_depth:g}")
+
+    @classmethod
+    def from_parameters(cls, values: Mapping[str, Value]) -> CompletionSettings:
+        """Pick the settings out of the values of COMPLETION_PARAMETERS."""
+        return cls(
+            model=str(values["model"]),
+            min_depth=float(values["depth.min"]),
+            max_depth=float(values["depth.max"]),
+            max_relative_deviation=float(values["depth.max_relative_deviation"]),
+        )
+
+
+class CompletionPipeline:
+    """Run a completion model and keep of its answer what may be published."""
+
+    def __init__(self, settings: CompletionSettings, completer: Completer | None = None):
+        """Load the model named in ``settings`` unless ``completer`` is given; raises ValueError if unknown."""
+        self._settings = settings
+        self.completer: Completer = zoo.load(settings.model) if completer is None else completer
+
+    @property
+    def settings(self) -> CompletionSettings:
+        """The settings in force."""
+        return self._settings
+
+    def configure(self, settings: CompletionSettings) -> None:
+        """Change settings between two frames; if a new model cannot be loaded, all stays as it was."""
+        completer = self.completer
+        if settings.model != self._settings.model:
+            completer = zoo.load(settings.model)
+        self.completer, self._settings = completer, settings
+
+    def run(self, given: CompletionInput) -> DepthEstimate:
+        """Return dense depth and its standard deviation, registered to ``given.frame``.
+
+        Outside the valid range, and where the deviation is too large for its depth, depth and
+        deviation are NaN. Latency gains the stages ``complete`` and ``finish``.
+        """
+        settings = self._settings
+        frame = given.frame
+        started = time.perf_counter()
+        predicted = self.completer.infer(frame.image, given.sparse.image(), frame.camera)
+        completed = time.perf_counter()
+        depth, deviation = predicted.depth, predicted.standard_deviation
+        with np.errstate(invalid="ignore"):
+            keep = (depth >= settings.min_depth) & (depth <= settings.max_depth)
+            if settings.max_relative_deviation > 0:
+                keep &= deviation <= settings.max_relative_deviation * depth
+        depth = np.where(keep, depth, np.float32(np.nan))
+        deviation = np.where(keep, deviation, np.float32(np.nan))
+        latency = dict(given.latency)
+        latency["complete"] = completed - started
+        latency["finish"] = time.perf_counter() - completed
+        return DepthEstimate(
+            stamp=frame.stamp,
+            frame_id=frame.frame_id,
+            camera=frame.camera,
+            depth=depth,
+            standard_deviation=deviation,
+            scale=ScaleKind.METRIC,
+            model=self.completer.name,
+            version=self.completer.version,
+            valid_range=(settings.min_depth, settings.max_depth),
+            input_coverage=len(given.sparse) / max(depth.size, 1),
+            latency=latency,
+        )
