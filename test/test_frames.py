@@ -30,7 +30,8 @@ def test_select_keeps_rings_with_their_points():
         ring=np.array([3, 4], np.int32),
     )
     second = sparse.select(np.array([False, True]))
-    assert (second.ring is not None) and second.ring.tolist() == [4]
+    assert second.ring is not None
+    assert second.ring.tolist() == [4]
     assert second.source.tolist() == [6]
 
 

@@ -74,5 +74,5 @@ def test_parameter_file_sections_apply_in_order(tmp_path):
 def test_a_file_that_is_no_parameter_file_says_so(tmp_path, text):
     path = tmp_path / "p.yaml"
     path.write_text(text)
-    with pytest.raises(ValueError, match="p.yaml"):
+    with pytest.raises(ValueError, match=r"p\.yaml"):
         read_parameter_file(path, TABLE, "completion_node")
