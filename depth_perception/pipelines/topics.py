@@ -1,0 +1,54 @@
+"""The topics of each node as plain data: read by the documentation and held against the live graph by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: relative name, interface type, meaning; ``when`` names the parameter that selects it."""
+
+    name: str
+    type: str
+    meaning: str
+    when: str = ""
+
+
+COMPLETION_INPUTS = (
+    Topic("image", "sensor_msgs/msg/Image", "camera image, raw or rectified", "image.transport: raw"),
+    Topic("image/compressed", "sensor_msgs/msg/CompressedImage", "the same as jpeg or png",
+          "image.transport: compressed"),
+    Topic("camera_info", "sensor_msgs/msg/CameraInfo", "its calibration"),
+    Topic("points", "sensor_msgs/msg/PointCloud2", "LiDAR, ToF or VIO points in any frame", "input.source: points"),
+    Topic("sparse_depth", "sensor_msgs/msg/Image", "measured depth registered to the image", "input.source: depth"),
+    Topic("sparse_depth/compressedDepth", "sensor_msgs/msg/CompressedImage", "the same, compressed",
+          "input.depth_transport: compressedDepth"),
+    Topic("/tf", "tf2_msgs/msg/TFMessage", "moving transforms"),
+    Topic("/tf_static", "tf2_msgs/msg/TFMessage", "fixed transforms"),
+)  # fmt: skip
+
+COMPLETION_OUTPUTS = (
+    Topic("depth/image_rect", "sensor_msgs/msg/Image",
+          "dense depth: 32FC1 in metres with NaN for unknown, or 16UC1 in millimetres with 0"),
+    Topic("depth/camera_info", "sensor_msgs/msg/CameraInfo", "calibration of the depth image"),
+    Topic("depth/standard_deviation", "sensor_msgs/msg/Image", "standard deviation of each depth, 32FC1 in metres"),
+    Topic("depth/confidence", "sensor_msgs/msg/Image",
+          "probability that the relative error is below 10 %, 32FC1 from 0 to 1"),
+    Topic("depth/mask", "sensor_msgs/msg/Image", "255 where depth is known, else 0 (mono8)"),
+    Topic("depth/points", "sensor_msgs/msg/PointCloud2", "coloured cloud in the camera's frame, without flying pixels"),
+    Topic("depth/info", "depth_perception/msg/DepthInfo", "scale kind, model, valid range, coverage, latency by stage"),
+    Topic("depth/image_color", "sensor_msgs/msg/Image", "coloured preview of the depth (rgb8)"),
+    Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray",
+          "rates, latency, drops by cause, and everything that is wrong"),
+)  # fmt: skip
+
+
+def topic_table(topics: Iterable[Topic]) -> str:
+    """Return the topics as a GitHub markdown table."""
+    rows = ["| topic | type | meaning |", "|---|---|---|"]
+    for topic in topics:
+        meaning = f"{topic.meaning} (`{topic.when}`)" if topic.when else topic.meaning
+        rows.append(f"| `{topic.name}` | `{topic.type}` | {meaning} |")
+    return "\n".join(rows)
