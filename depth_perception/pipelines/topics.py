@@ -1,4 +1,4 @@
-"""The topics of each node as plain data: read by the documentation and held against the live graph by a test."""
+"""Topics and frames of each node as plain data: read by the documentation, held against the live graph by a test."""
 
 from __future__ import annotations
 
@@ -43,6 +43,31 @@ COMPLETION_OUTPUTS = (
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray",
           "rates, latency, drops by cause, and everything that is wrong"),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One coordinate frame: where its name comes from and what it must be."""
+
+    role: str
+    named_by: str
+    meaning: str
+
+
+COMPLETION_FRAMES = (
+    Frame("camera", "`header.frame_id` of `image`", "optical frame: x right, y down, z forward (REP 103)"),
+    Frame("range sensor", "`header.frame_id` of `points`", "any frame that TF connects to the camera"),
+    Frame("fixed", "parameter `transform.fixed_frame`",
+          "world that stands still (`odom`): bridges the time between scan and image, and undoes motion in a scan"),
+    Frame("outputs", "the image's frame and stamp", "every output carries the stamp and frame of its image"),
+)  # fmt: skip
+
+
+def frame_table(frames: Iterable[Frame]) -> str:
+    """Return the frames as a GitHub markdown table."""
+    rows = ["| frame | named by | meaning |", "|---|---|---|"]
+    rows += [f"| {frame.role} | {frame.named_by} | {frame.meaning} |" for frame in frames]
+    return "\n".join(rows)
 
 
 def topic_table(topics: Iterable[Topic]) -> str:
