@@ -1,0 +1,164 @@
+"""Accuracy at depth edges: how sharp is the answer where one surface ends and another begins?
+
+Averages over an image hide what hurts a robot most there: depth that lies on neither surface, the
+"flying" points between an object and the wall behind it. Two figures describe it.
+
+*Boundary MAE*: mean absolute error over scored pixels in the band around depth edges of the
+reference (in the spirit of the depth boundary errors of Koch et al., iBims-1, 2018).
+
+*Smear rate*: share of the answered pixels in the band whose depth lies strictly between the nearest
+and the farthest reference depth of the window around it, and farther from *every* reference depth in
+the window than ``margin`` times their difference. Taking the closest reference depth of the window
+forgives an edge that is sharp but a pixel off, as the soft edge error of Chen et al. 2019 does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class BoundarySettings:
+    """What counts as an edge and how wide its band is.
+
+    ``half_rows``, ``half_columns``: half size of the window around a pixel, also the width of the
+    band; ``jump``: smallest relative step of depth (nearer surface as base); ``steepness``: the step
+    must exceed what the slopes on both sides explain by this factor; ``margin``: distance from every
+    surface, as a share of the window's depth difference, from which on a pixel is smeared.
+    """
+
+    half_rows: int = 2
+    half_columns: int = 2
+    jump: float = 0.10
+    steepness: float = 3.0
+    margin: float = 0.2
+
+
+DENSE = BoundarySettings()
+"""For reference depth at (nearly) every pixel."""
+
+SCAN_LINES = BoundarySettings(half_rows=1, half_columns=8)
+"""For LiDAR points: neighbours on a scan line are columns apart, other lines are not compared."""
+
+
+@dataclass(frozen=True)
+class BoundarySums:
+    """Sufficient statistics of the two figures; add to merge."""
+
+    scored: int = 0  # reference pixels in the band
+    count: int = 0  # of these, answered
+    absolute: float = 0.0  # sum of absolute errors [m]
+    smeared: int = 0
+
+    def __add__(self, other: BoundarySums) -> BoundarySums:
+        """Merge two sets of pixels."""
+        return BoundarySums(
+            self.scored + other.scored,
+            self.count + other.count,
+            self.absolute + other.absolute,
+            self.smeared + other.smeared,
+        )
+
+    def compute(self) -> dict[str, float]:
+        """Return ``boundary_mae`` [m] and ``smear_rate``; NaN without an answered pixel in the band."""
+        if self.count == 0:
+            return {"boundary_mae": float("nan"), "smear_rate": float("nan")}
+        return {"boundary_mae": self.absolute / self.count, "smear_rate": self.smeared / self.count}
+
+
+def depth_edges(reference: NDArray[np.floating], settings: BoundarySettings = DENSE) -> NDArray[np.bool_]:
+    """Return bool (height, width): True at both pixels of a pair between which depth jumps.
+
+    ``reference`` is metres, not finite or <= 0 where unknown. Pairs lie in one row or one column, at
+    most the window's half size apart, so that an edge is found across small holes too. Inverse depth
+    of a plane changes linearly over the image, so a pair is an edge only if its inverse depths differ
+    by more than ``steepness`` times what the slope before and the slope after the pair predict: a
+    road seen at a grazing angle has no edges.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(np.isfinite(reference) & (reference > 0), 1.0 / reference.astype(np.float64), np.nan)
+    edges = _row_edges(inverse, settings.half_columns, settings)
+    edges |= _row_edges(inverse.T, settings.half_rows, settings).T
+    return edges
+
+
+def _row_edges(inverse: NDArray[np.float64], reach: int, settings: BoundarySettings) -> NDArray[np.bool_]:
+    """Edges between pixels of one row, up to ``reach`` columns apart."""
+    edges = np.zeros(inverse.shape, bool)
+    before = np.full(inverse.shape, np.nan)  # slope per column on the left of each pixel
+    after = np.full(inverse.shape, np.nan)  # and on its right
+    for distance in range(reach, 0, -1):  # the nearest known neighbour is written last and stays
+        slope = np.abs(inverse[:, distance:] - inverse[:, :-distance]) / distance
+        known = np.isfinite(slope)
+        before[:, distance:][known] = slope[known]
+        after[:, :-distance][known] = slope[known]
+    np.nan_to_num(before, copy=False)
+    np.nan_to_num(after, copy=False)
+    with np.errstate(invalid="ignore"):
+        for distance in range(1, reach + 1):
+            left, right = inverse[:, :-distance], inverse[:, distance:]
+            step = np.abs(left - right)
+            # relative jump of depth (far - near) / near equals (1/near - 1/far) / (1/far)
+            jumps = step > settings.jump * np.minimum(left, right)
+            explained = np.maximum(before[:, :-distance], after[:, distance:]) * distance
+            jumps &= step > settings.steepness * explained
+            edges[:, :-distance] |= jumps
+            edges[:, distance:] |= jumps
+    return edges
+
+
+def _shifts(settings: BoundarySettings):
+    for dy in range(-settings.half_rows, settings.half_rows + 1):
+        for dx in range(-settings.half_columns, settings.half_columns + 1):
+            yield dy, dx
+
+
+def boundary_sums(
+    predicted: NDArray[np.floating],
+    reference: NDArray[np.floating],
+    scored: NDArray[np.bool_] | None = None,
+    settings: BoundarySettings = DENSE,
+) -> BoundarySums:
+    """Return the sums over the band around the depth edges of ``reference``.
+
+    All arrays are (height, width); depths in metres, not finite or <= 0 where unknown. ``scored``
+    picks the reference pixels that count (default: all known ones); the others still show where the
+    surfaces are, as the points a model was given do when held-out ones are scored.
+    Raises ValueError if shapes differ.
+    """
+    if predicted.shape != reference.shape or (scored is not None and scored.shape != reference.shape):
+        raise ValueError(f"prediction {predicted.shape} and reference {reference.shape} differ in size")
+    height, width = reference.shape
+    known = np.isfinite(reference) & (reference > 0)
+    edges = depth_edges(reference, settings)
+    wanted = known if scored is None else known & scored
+    rows, columns = np.nonzero(wanted)
+    if not edges.any() or rows.size == 0:
+        return BoundarySums()
+    # pad once so that every window lies inside
+    pad = ((settings.half_rows,) * 2, (settings.half_columns,) * 2)
+    padded_edges = np.pad(edges, pad)
+    near_edge = np.zeros(rows.size, bool)
+    for dy, dx in _shifts(settings):
+        near_edge |= padded_edges[rows + settings.half_rows + dy, columns + settings.half_columns + dx]
+    rows, columns = rows[near_edge], columns[near_edge]
+    truth = reference[rows, columns].astype(np.float64)
+    answer = predicted[rows, columns].astype(np.float64)
+    answered = np.isfinite(answer) & (answer > 0)
+    in_band = rows.size
+    rows, columns, truth, answer = rows[answered], columns[answered], truth[answered], answer[answered]
+    padded = np.pad(np.where(known, reference, np.nan).astype(np.float64), pad, constant_values=np.nan)
+    nearest = np.full(rows.size, np.inf)
+    farthest = np.full(rows.size, -np.inf)
+    closest = np.full(rows.size, np.inf)
+    for dy, dx in _shifts(settings):
+        around = padded[rows + settings.half_rows + dy, columns + settings.half_columns + dx]
+        nearest = np.fmin(nearest, around)
+        farthest = np.fmax(farthest, around)
+        closest = np.fmin(closest, np.abs(around - answer))
+    between = (answer > nearest) & (answer < farthest)
+    smeared = between & (closest > settings.margin * (farthest - nearest))
+    return BoundarySums(in_band, int(rows.size), float(np.abs(answer - truth).sum()), int(smeared.sum()))
