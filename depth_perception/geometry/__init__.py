@@ -1,0 +1,1 @@
+"""Floor 1: cameras, rigid transforms and where range points fall in an image. NumPy and OpenCV only."""
