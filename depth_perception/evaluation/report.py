@@ -1,0 +1,293 @@
+"""The evaluation as one self-contained page, ``report.html``, with contact sheets beside it.
+
+Pictures and plots are inside the page as base64, styles are inline, and no script is needed. Without
+a live section the page holds nothing that differs between two runs on the same machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.evaluation.machine import machine, versions
+from depth_perception.evaluation.pictures import frame_pictures
+from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult, Example, write_data
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.visualization import plots
+from depth_perception.visualization.sheets import ColorBar, Panel, contact_sheet, number
+
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_WIDTH = 960  # pixels of a picture inside the page
+SUMMARY = ("mae", "rmse", "imae", "irmse", "abs_rel", "delta1", "delta2", "delta3", "boundary_mae", "smear_rate")
+SURENESS = ("coverage", "deviation", "inside_68", "inside_95", "z_rms", "bias", "sq_rel", "log10")
+BY_RANGE = ("mae", "rmse", "abs_rel", "delta1", "coverage", "deviation", "inside_68")
+HIGHER_IS_BETTER = ("delta1", "delta2", "delta3", "coverage")
+TARGET_VALUES = {"inside_68": 0.6827, "inside_95": 0.95, "z_rms": 1.0, "bias": 0.0}
+CAUSES = {
+    "no_cloud": "no range data within sync.max_interval of the image",
+    "no_camera_info": "no camera_info had arrived",
+    "no_transform": "no transform between camera and range sensor",
+    "no_truth": "no true depth with the stamp of the image",
+    "bad_truth": "true depth could not be used",
+    "nothing_to_score": "nothing to score within the published range",
+}
+
+
+def format_figure(key: str, value: float | None) -> str:
+    """Return a figure as text in the digits that its size deserves; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if key in ("coverage", "image_coverage", "smear_rate", "inside_68", "inside_95", "delta1", "delta2", "delta3"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def data_uri(content: bytes, kind: str = "png") -> str:
+    """Return ``content`` as a ``data:image/...`` address."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
+
+
+def picture_uri(picture: NDArray[np.uint8], photograph: bool) -> str:
+    """Return an RGB picture, at most MAX_WIDTH wide, as JPEG (photographs) or PNG (colour-coded numbers)."""
+    height, width = picture.shape[:2]
+    if width > MAX_WIDTH:
+        size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if photograph else cv2.INTER_NEAREST)
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    if photograph:
+        return data_uri(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes(), "jpeg")
+    return data_uri(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
+
+
+def _gradient(bar: ColorBar) -> dict[str, Any]:
+    stops = ", ".join(f"rgb({r},{g},{b})" for r, g, b in bar.colors(24))
+    return {"css": f"linear-gradient(90deg, {stops})", "ticks": [number(v) for _, v in bar.ticks()], "unit": bar.unit}
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    photograph = panel.bar is None or panel.title.startswith("Input")
+    return {
+        "title": panel.title,
+        "uri": picture_uri(panel.picture, photograph),
+        "bar": None if panel.bar is None else _gradient(panel.bar),
+    }
+
+
+def _best_of(key: str, values: list[float]) -> float | None:
+    finite = [v for v in values if math.isfinite(v)]
+    if len(finite) < 2:
+        return None
+    if key in TARGET_VALUES:
+        return min(finite, key=lambda v: abs(v - TARGET_VALUES[key]))
+    if key == "deviation":
+        return None
+    return max(finite) if key in HIGHER_IS_BETTER else min(finite)
+
+
+def _table(result: EvaluationResult, target: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return header and rows of a table: one row per model; the best figure of a column is marked."""
+    figures = {
+        model: result.totals[model, target].figures() for model in result.models if (model, target) in result.totals
+    }
+    best = {key: _best_of(key, [row[key] for row in figures.values()]) for key in keys}
+    rows = [
+        {
+            "model": model,
+            "version": result.models[model],
+            "cells": [
+                {"text": format_figure(key, row[key]), "best": best[key] is not None and row[key] == best[key]}
+                for key in keys
+            ],
+        }
+        for model, row in figures.items()
+    ]
+    head = [{"label": ALL_METRICS[k][0], "unit": ALL_METRICS[k][1], "title": ALL_METRICS[k][2]} for k in keys]
+    return {"head": head, "rows": rows}
+
+
+def _bin_name(row: Mapping[str, float]) -> str:
+    lower, upper = row["lower"], row["upper"]
+    return f"≥ {lower:g}" if math.isinf(upper) else f"{lower:g}–{upper:g}"
+
+
+def _ranges(result: EvaluationResult, target: str) -> dict[str, Any] | None:
+    by_model = {m: result.totals[m, target].depth.by_range() for m in result.models if (m, target) in result.totals}
+    bins = next(iter(by_model.values()), [])
+    if not bins:
+        return None
+    names = [_bin_name(row) for row in bins]
+    rows = []
+    for model, table in by_model.items():
+        for row in table:
+            cells = [f"{row['scored']:,}".replace(",", " "), *(format_figure(key, row[key]) for key in BY_RANGE)]
+            rows.append({"model": model, "bin": _bin_name(row), "cells": cells})
+    series = {model: [row["abs_rel"] * 100 for row in table] for model, table in by_model.items()}
+    plot = plots.grouped_bars(names, series, "true depth [m]", "mean relative error [%]")
+    head = [{"label": ALL_METRICS[k][0], "unit": ALL_METRICS[k][1]} for k in BY_RANGE]
+    return {"head": head, "rows": rows, "plot": data_uri(plot)}
+
+
+def _calibration(result: EvaluationResult, target: str) -> str | None:
+    curves = {}
+    for model in result.models:
+        total = result.totals.get((model, target))
+        points = total.depth.calibration() if total is not None else []
+        if points:
+            curves[model] = points
+    return data_uri(plots.calibration(curves)) if curves else None
+
+
+def _frame_plots(result: EvaluationResult, target: str) -> list[dict[str, str]]:
+    made = []
+    first = result.rows[0].stamp if result.rows else 0
+    wanted = (
+        ("mae", "mean absolute error [m]", 1.0),
+        ("rmse", "root mean squared error [m]", 1.0),
+        ("abs_rel", "mean relative error [%]", 100.0),
+        ("boundary_mae", "boundary MAE [m]", 1.0),
+    )
+
+    def times(rows: list) -> list[float]:
+        return [(row.stamp - first) * 1e-9 for row in rows]
+
+    for key, label, factor in wanted:
+        series = {}
+        for model in result.models:
+            rows = [row for row in result.rows if row.model == model and row.target == target]
+            if any(math.isfinite(row.figures[key]) for row in rows):
+                series[model] = (times(rows), [row.figures[key] * factor for row in rows])
+        if series:
+            made.append({"title": label, "uri": data_uri(plots.lines(series, "time [s]", label))})
+    main = next(iter(result.models))
+    rows = [row for row in result.rows if row.model == main and row.target == target]
+    if rows:
+        series = {"points": (times(rows), [float(row.input_points) for row in rows])}
+        label = "points given to the model"
+        made.append({"title": label, "uri": data_uri(plots.lines(series, "time [s]", label))})
+    if any(row.interval is not None for row in rows):
+        intervals = [math.nan if row.interval is None else row.interval * 1e3 for row in rows]
+        label = "range data minus image [ms]"
+        picture = plots.lines({"interval": (times(rows), intervals)}, "time [s]", label, from_zero=False)
+        made.append({"title": label, "uri": data_uri(picture)})
+    return made
+
+
+def _example(kind: str, example: Example, result: EvaluationResult, target: str) -> dict[str, Any]:
+    pictures = frame_pictures(example)
+    figures = {row.model: row.figures for row in result.rows if row.index == example.index and row.target == target}
+    first = result.rows[0].stamp if result.rows else example.stamp
+    return {
+        "kind": kind,
+        "index": example.index,
+        "stamp": example.stamp,
+        "time": f"{(example.stamp - first) * 1e-9:.2f}",
+        "shared": [_panel(panel) for panel in pictures.shared],
+        "models": [
+            {
+                "name": name,
+                "figures": [
+                    f"{ALL_METRICS[key][0]} {format_figure(key, figures[name][key])} {ALL_METRICS[key][1]}".strip()
+                    for key in ("mae", "rmse", "abs_rel", "smear_rate")
+                    if name in figures and math.isfinite(figures[name][key])
+                ],
+                "panels": [_panel(panel) for panel in panels],
+            }
+            for name, panels in pictures.models.items()
+        ],
+    }
+
+
+def _parameters(result: EvaluationResult) -> list[dict[str, Any]]:
+    defaults = COMPLETION_PARAMETERS.defaults()
+    return [
+        {"name": name, "value": value, "changed": value != defaults.get(name), "unit": COMPLETION_PARAMETERS[name].unit}
+        for name, value in result.parameters.items()
+        if name in COMPLETION_PARAMETERS
+    ]
+
+
+def _lost(result: EvaluationResult) -> list[dict[str, Any]]:
+    rows = []
+    for stage, counts in (("pairing", result.sync.get("drops", {})), ("frame", result.skipped)):
+        for cause, n in sorted(counts.items()):
+            text = result.messages.get(cause, CAUSES.get(cause, ""))
+            rows.append({"stage": stage, "cause": cause.replace("_", " "), "count": n, "text": text})
+    return rows
+
+
+def render(result: EvaluationResult, live: Mapping[str, Any] | None = None) -> str:
+    """Return the page; ``live`` is what ``LiveStatistics.as_dict`` gives, or None."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["figure"] = format_figure
+    targets = [
+        {
+            "name": target,
+            "scored": next(total.depth.scored for (_, t), total in result.totals.items() if t == target),
+            "summary": _table(result, target, SUMMARY),
+            "sureness": _table(result, target, SURENESS),
+            "ranges": _ranges(result, target),
+            "calibration": _calibration(result, target),
+            "plots": _frame_plots(result, target),
+        }
+        for target in result.targets()
+    ]
+    main = result.primary if result.primary in result.targets() else next(iter(result.targets()), result.primary)
+    examples = [_example("Best", example, result, main) for example in result.best]
+    examples += [_example("Worst", example, result, main) for example in result.worst]
+    return environment.get_template("report.html.j2").render(
+        result=result,
+        targets=targets,
+        main=main,
+        examples=examples,
+        lost=_lost(result),
+        parameters=_parameters(result),
+        versions=versions(),
+        machine=machine(),
+        definitions=[{"label": v[0], "unit": v[1], "text": v[2]} for v in ALL_METRICS.values()],
+        live=live,
+    )
+
+
+def write_pictures(result: EvaluationResult, folder: Path) -> list[Path]:
+    """Write a contact sheet and a cloud rendering of the best and the worst frame into ``folder``."""
+    written = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, examples in (("best", result.best[:1]), ("worst", result.worst[:1])):
+        for example in examples:
+            pictures = frame_pictures(example)
+            for model, panels in pictures.models.items():
+                name = f"{kind}_{model.replace(':', '_')}"
+                flat = [*pictures.shared, *panels[:-1]]
+                title = f"{result.recording['name']}, frame {example.index} ({kind}), model {model}"
+                sheet = folder / f"{name}.png"
+                sheet.write_bytes(contact_sheet(flat, 3 if len(flat) > 4 else 2, title))
+                cloud = folder / f"{name}_cloud.png"
+                cv2.imwrite(str(cloud), cv2.cvtColor(panels[-1].picture, cv2.COLOR_RGB2BGR))
+                written += [sheet, cloud]
+    return written
+
+
+def write_report(
+    result: EvaluationResult, folder: str | Path, live: Mapping[str, Any] | None = None
+) -> dict[str, list[Path]]:
+    """Write everything into ``folder``; return paths under ``report``, ``data`` and ``pictures``."""
+    folder = Path(folder)
+    data = write_data(result, folder)
+    page = folder / "report.html"
+    page.write_text(render(result, live), encoding="utf-8")
+    return {"report": [page], "data": data, "pictures": write_pictures(result, folder / "pictures")}
