@@ -1,4 +1,4 @@
-"""Accuracy at depth edges: how sharp is the answer where one surface ends and another begins?
+"""Accuracy at depth edges: how sharp the answer is where one surface ends and another begins.
 
 Averages over an image hide what hurts a robot most there: depth that lies on neither surface, the
 "flying" points between an object and the wall behind it. Two figures describe it.
@@ -131,7 +131,6 @@ def boundary_sums(
     """
     if predicted.shape != reference.shape or (scored is not None and scored.shape != reference.shape):
         raise ValueError(f"prediction {predicted.shape} and reference {reference.shape} differ in size")
-    height, width = reference.shape
     known = np.isfinite(reference) & (reference > 0)
     edges = depth_edges(reference, settings)
     wanted = known if scored is None else known & scored

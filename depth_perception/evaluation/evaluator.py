@@ -54,7 +54,7 @@ class EvaluationSettings:
     """
 
     recording: Path
-    topics: TopicChoice = TopicChoice()
+    topics: TopicChoice = field(default_factory=TopicChoice)
     models: tuple[str, ...] = ()
     holdout: Holdout | None = None
     parameters: dict[str, Value] = field(default_factory=dict)

@@ -21,12 +21,15 @@ def versions() -> dict[str, str]:
         "NumPy": numpy.__version__,
         "OpenCV": cv2.__version__,
     }
-    for name in ("scipy", "torch", "rosbags", "rclpy"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    installed = {name: _version(name) for name in ("scipy", "torch", "rosbags")}
+    return found | {name: version for name, version in installed.items() if version}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def machine() -> dict[str, str]:
