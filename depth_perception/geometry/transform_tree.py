@@ -11,6 +11,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from depth_perception.geometry import transforms
@@ -110,6 +111,7 @@ class TransformTree:
             raise ValueError(f"cache_time_s must be positive or None, got {cache_time_s}")
         self._cache_time = None if cache_time_s is None else round(cache_time_s * 1e9)
         self._links: dict[str, _Link] = {}
+        self._named: set[str] = set()  # every frame heard of, also those that are only parents
         self._lock = threading.Lock()
 
     def insert(self, parent: str, child: str, stamp: int, T: ArrayLike, static: bool = False) -> bool:
@@ -129,6 +131,7 @@ class TransformTree:
         except ValueError as error:
             raise ValueError(f"transform from {child!r} to {parent!r}: {error}") from None
         with self._lock:
+            self._named.update((parent, child))
             link = self._links.get(child)
             if link is None or link.static != static:
                 link = self._links[child] = _Link(static)
@@ -138,9 +141,12 @@ class TransformTree:
         """Return T_target_source (4, 4) at ``stamp``; None takes the newest time all links between them know.
 
         Moving links are interpolated between the two nearest stamps (linear and slerp), never extrapolated. Raises
-        UnknownFrameError, DisconnectedError or ExtrapolationError, all of them TransformError.
+        UnknownFrameError, DisconnectedError or ExtrapolationError, all of them TransformError. A frame in itself is the
+        identity even if it is unknown, as in tf2: sensors that share one frame need no transforms at all.
         """
         target, source = _name(target), _name(source)
+        if target == source:
+            return np.eye(4)
         with self._lock:
             if stamp is None:
                 self._require(target, source)
@@ -164,31 +170,22 @@ class TransformTree:
             return self._newest(target, source)
 
     def frames(self) -> dict[str, str | None]:
-        """Return every known frame with its newest parent; None for a root."""
+        """Return every known frame, in alphabetical order, with its newest parent; None for a root."""
         with self._lock:
-            parents: dict[str, str | None] = {name: link.entries[-1][0] for name, link in self._links.items()}
-        for parent in list(parents.values()):
-            if parent is not None:
-                parents.setdefault(parent, None)
-        return parents
+            links = self._links
+            return {name: links[name].entries[-1][0] if name in links else None for name in sorted(self._named)}
 
     def clear(self) -> None:
         """Forget all moving transforms, as after a jump back in time; static ones are kept."""
         with self._lock:
             self._links = {name: link for name, link in self._links.items() if link.static}
+            self._named = self._links.keys() | {link.entries[-1][0] for link in self._links.values()}
 
     def _require(self, *names: str) -> None:
         for name in names:
-            if name not in self._links and not any(
-                parent == name for link in self._links.values() for parent, _ in link.entries[-1:]
-            ):
-                # older parents count too, but searching them is only worth it on the way to an error
-                if any(parent == name for link in self._links.values() for parent, _ in link.entries):
-                    continue
-                known = ", ".join(sorted(self._links.keys() | {link.entries[-1][0] for link in self._links.values()}))
-                raise UnknownFrameError(
-                    f"frame {name!r} is unknown: no transform has named it; known: {known or 'none, no transform yet'}"
-                )
+            if name not in self._named:
+                known = ", ".join(sorted(self._named)) or "none, no transform yet"
+                raise UnknownFrameError(f"frame {name!r} is unknown: no transform has named it; known: {known}")
 
     def _newest(self, target: str, source: str) -> int | None:
         """Newest common stamp of the links between two known frames, by their newest parents."""
@@ -204,17 +201,16 @@ class TransformTree:
         common, frame, seen = None, target, set()
         while frame not in stamps:
             link = self._links.get(frame)
-            if link is None or frame in seen:
-                raise self._disconnected(target, source)
+            if frame in seen:
+                raise self._loop(target, source, frame)
+            if link is None:
+                raise self._refusal(target, source, 0, frame)
             seen.add(frame)
             common, frame = _earlier(common, link), link.entries[-1][0]
         other = stamps[frame]
         return min((stamp for stamp in (common, other) if stamp is not None), default=None)
 
     def _pose(self, target: str, source: str, stamp: int) -> Pose:
-        if target == source:
-            self._require(target)
-            return _IDENTITY
         links = self._links
         # from the source up to the root, or to where knowledge at this stamp ends
         poses: dict[str, Pose] = {}
@@ -237,27 +233,29 @@ class TransformTree:
             link = links.get(frame)
             step = None if link is None else link.at(stamp)
             if step is None:
-                self._require(target, source)
-                # a gap above the source is on the way for sure; this link might lie above the common ancestor
-                failed = gap if gap is not None or link is None else frame
-                if failed is None or not self._joined(target, source):
-                    raise self._disconnected(target, source)
-                raise self._extrapolation(target, source, stamp, failed)
+                raise self._refusal(target, source, stamp, gap or frame)
             back, frame = transforms.compose_poses(step[1], back), step[0]
             if frame in seen:
                 raise self._loop(target, source, frame)
             seen.add(frame)
         return transforms.compose_poses(_inverse(back), poses[frame])
 
-    def _joined(self, target: str, source: str) -> bool:
-        """True if the newest parents join the two frames, so that only the time can be what failed."""
-        try:
-            self._newest(target, source)
-        except DisconnectedError:
-            return False
-        return True
-
-    def _extrapolation(self, target: str, source: str, stamp: int, frame: str) -> ExtrapolationError:
+    def _refusal(self, target: str, source: str, stamp: int, failed: str) -> TransformError:
+        """Why there is no transform at that time: an error to raise. ``failed`` is where the walk up ended."""
+        self._require(target, source)
+        down, up = self._chain(source), self._chain(target)
+        ancestor = next((frame for frame in down if frame in up), None)
+        if ancestor is None:
+            return DisconnectedError(
+                f"no transform from {source!r} to {target!r}: they are in separate trees, "
+                f"{source!r} under {down[-1]!r} and {target!r} under {up[-1]!r}"
+            )
+        # the walk goes as high as it can, so what stopped it may lie above where both chains meet: name what matters
+        path = down[: down.index(ancestor)] + up[: up.index(ancestor)]
+        missing = [frame for frame in path if self._links[frame].at(stamp) is None]
+        if not missing and failed not in self._links:
+            return DisconnectedError(f"no transform from {source!r} to {target!r}: not joined at {_seconds(stamp)}")
+        frame = missing[0] if missing else failed
         link = self._links[frame]
         first, last = link.stamps[0], link.stamps[-1]
         parent = link.entries[-1][0]
@@ -271,21 +269,18 @@ class TransformTree:
             f"{frame!r} to {parent!r} is known {known}, so this is {miss}"
         )
 
-    def _disconnected(self, target: str, source: str) -> DisconnectedError:
-        return DisconnectedError(
-            f"no transform from {source!r} to {target!r}: they are in separate trees, "
-            f"{source!r} under {self._root(source)!r} and {target!r} under {self._root(target)!r}"
-        )
-
     def _loop(self, target: str, source: str, frame: str) -> TransformError:
         return TransformError(f"no transform from {source!r} to {target!r}: the parents of {frame!r} form a loop")
 
-    def _root(self, frame: str) -> str:
-        seen = set()
-        while frame in self._links and frame not in seen:
-            seen.add(frame)
+    def _chain(self, frame: str) -> list[str]:
+        """The frame and all above it, by the newest parents."""
+        chain = [frame]
+        while frame in self._links:
             frame = self._links[frame].entries[-1][0]
-        return frame
+            if frame in chain:
+                break
+            chain.append(frame)
+        return chain
 
 
 def _earlier(stamp: int | None, link: _Link) -> int | None:
