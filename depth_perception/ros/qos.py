@@ -1,0 +1,94 @@
+"""Quality of service: what the nodes ask for and offer, and plain words for what does not match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+
+from depth_perception.recordings.qos import QosProfile
+
+OUTPUT_DEPTH = 5
+
+_RELIABILITY = {
+    "best_effort": ReliabilityPolicy.BEST_EFFORT,
+    "reliable": ReliabilityPolicy.RELIABLE,
+    "best_available": ReliabilityPolicy.BEST_AVAILABLE,
+    "system_default": ReliabilityPolicy.SYSTEM_DEFAULT,
+}
+
+
+def sensor_qos(reliability: str, depth: int) -> QoSProfile:
+    """Return the profile of a sensor subscription; ``reliability`` as in the parameter ``qos.reliability``."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=_RELIABILITY[reliability],
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def output_qos() -> QoSProfile:
+    """Return the profile of every output: reliable serves both kinds of subscriber (REP 2003)."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=OUTPUT_DEPTH,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def tf_qos() -> QoSProfile:
+    """Return the profile for /tf: best effort hears best-effort and reliable publishers alike."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def static_tf_qos() -> QoSProfile:
+    """Return the profile for /tf_static: late joiners get what was published before."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=100,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def policy_name(kind: int | QoSPolicyKind) -> str:
+    """Return ``reliability``, ``durability``, ... for the policy of an incompatible-QoS event."""
+    try:
+        return QoSPolicyKind(int(kind)).name.lower()
+    except ValueError:
+        return f"policy {int(kind)}"
+
+
+def incompatible_publisher(topic: str, policy: str, publishers: Iterable[str], asked: str, parameter: str) -> str:
+    """Say which publisher cannot be heard and what to change.
+
+    ``publishers`` names the nodes that publish on ``topic``, ``asked`` what this node asks for,
+    ``parameter`` the parameter that changes it (empty if none does).
+    """
+    who = ", ".join(publishers) or "a publisher"
+    text = f"{topic}: incompatible {policy}: {who} offers less than the {asked} that this node asks for"
+    if policy == "reliability":
+        return f"{text}; set parameter {parameter} to best_effort" if parameter else text
+    if policy == "durability":
+        return f"{text}; publish it as transient_local (ros2 bag play: --qos-profile-overrides-path)"
+    return f"{text}; set parameter qos_overrides.{topic}.subscription.{policy}"
+
+
+def incompatible_subscriber(topic: str, policy: str) -> str:
+    """Say that somebody asks for more than an output offers."""
+    return (
+        f"{topic}: a subscriber asks for more {policy} than this node offers (reliable, volatile) and gets nothing; "
+        f"change the subscriber, or set parameter qos_overrides.{topic}.publisher.{policy}"
+    )
+
+
+def recorded_qos(recorded: QosProfile) -> QoSProfile:
+    """Return the rclpy profile that offers a recorded topic as it was recorded."""
+    return QoSProfile(
+        history=HistoryPolicy[recorded.history.upper()],
+        depth=max(recorded.depth, 1),
+        reliability=ReliabilityPolicy[recorded.reliability.upper()],
+        durability=DurabilityPolicy[recorded.durability.upper()],
+    )

@@ -1,0 +1,119 @@
+"""Start one node as a process, and end it quietly on Ctrl-C whatever it is doing at that moment.
+
+Nothing heavy is imported before the signal handlers are in place.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+POLL = 0.1  # seconds between two looks at the stop flag
+PATIENCE = 2.0  # seconds after the first signal until another one ends the process at once
+
+
+class StartError(RuntimeError):
+    """The node cannot start; the text is one readable line."""
+
+
+class StopFlag:
+    """Set by SIGINT and SIGTERM. Raising nothing, so no code is interrupted half-way and nothing is printed."""
+
+    def __init__(self) -> None:
+        """Take over both signals; outside the main thread Python allows no handlers and none are set."""
+        self.since: float | None = None
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._on_signal)
+        except ValueError:
+            pass
+
+    def __bool__(self) -> bool:
+        """True once a signal arrived."""
+        return self.since is not None
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        now = time.monotonic()
+        if self.since is None:
+            self.since = now
+        elif now - self.since > PATIENCE:  # launch and the terminal both send one; a person insists later
+            os._exit(128 + number)
+
+
+def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) -> int:
+    """Spin the node that ``make_node`` returns until a signal, a shutdown or its own wish; return the exit status.
+
+    ``make_node`` is called after ``rclpy.init`` and imports what it needs. A node may have ``close()``, called
+    before it is destroyed, and ``exit_status`` (None while it wants to go on, else what to return). Meant to be
+    the last thing a process does: the signal handlers stay.
+    """
+    stop = StopFlag()
+    use_fastdds_profile()
+    try:
+        import rclpy
+    except ImportError as error:
+        print(
+            f"{name}: cannot import rclpy ({error}); source a ROS 2 environment, or type: make build, "
+            "then: . scripts/env.sh",
+            file=sys.stderr,
+        )
+        return 2
+    from rclpy.exceptions import InvalidParameterException
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+
+    from depth_perception.pipelines.parameters import ParameterError
+
+    node, executor, status = None, None, 0
+    try:
+        _initialize(rclpy, args, SignalHandlerOptions.NO)
+        executor = SingleThreadedExecutor()
+        if not stop:
+            node = make_node()
+            executor.add_node(node)
+        while not stop and rclpy.ok() and getattr(node, "exit_status", None) is None:
+            executor.spin_once(timeout_sec=POLL)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (StartError, ParameterError, InvalidParameterException) as error:
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        status = 2
+    finally:
+        status = _finish(rclpy, node, executor, status)
+    return status
+
+
+def use_fastdds_profile() -> None:
+    """Point Fast DDS to the package's profile for large messages unless the user has set one."""
+    try:
+        from depth_perception.ros.fastdds import use_profile
+    except ModuleNotFoundError:
+        return
+    use_profile()
+
+
+def _initialize(rclpy: Any, args: list[str] | None, handlers: Any) -> None:
+    """Turn every complaint about command line and parameter files into one line."""
+    try:
+        rclpy.init(args=args, signal_handler_options=handlers)
+    except Exception as error:  # rclpy has no common base class for these
+        raise StartError(f"cannot start ROS: {error}") from error
+
+
+def _finish(rclpy: Any, node: Any, executor: Any, status: int) -> int:
+    wish = getattr(node, "exit_status", None)
+    if node is not None:
+        clean = node.close() if hasattr(node, "close") else True
+        if clean is False:  # a thread is still inside a model and would crash on what is torn down below
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status or 1)
+        node.destroy_node()
+    if executor is not None:
+        executor.shutdown(timeout_sec=1.0)
+    rclpy.try_shutdown()
+    return status if wish is None else status or int(wish)

@@ -1,0 +1,277 @@
+"""Live transforms: fed by /tf and /tf_static, asked by the worker, which may wait a bounded time for late ones.
+
+What is kept, and how it is looked up, is a :class:`Store`: tf2's own buffer where ``tf2_ros`` imports, otherwise
+our transform tree. Both listen through the same subscriptions and raise the same exceptions.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.available import optional
+from depth_perception.geometry.transform_tree import (
+    DisconnectedError,
+    ExtrapolationError,
+    TransformError,
+    TransformTree,
+    UnknownFrameError,
+)
+from depth_perception.messages.transform import transform_from_message
+from depth_perception.messages.types import rclpy_types
+from depth_perception.ros.qos import incompatible_publisher, policy_name, static_tf_qos, tf_qos
+
+Matrix = NDArray[np.float64]
+Answer = TypeVar("Answer")
+CACHE_TIME = 10.0  # seconds, as in tf2
+
+
+class Store(Protocol):
+    """Where transforms are kept."""
+
+    def insert(self, message: Any, static: bool) -> None:
+        """Take one TransformStamped; raises ValueError if it cannot be used."""
+
+    def lookup(self, target: str, source: str, stamp: int | None) -> Matrix:
+        """See :class:`TransformSource`."""
+
+    def lookup_full(
+        self, target: str, target_stamp: int | None, source: str, source_stamp: int | None, fixed: str
+    ) -> Matrix:
+        """See :class:`TransformSource`."""
+
+    def newest(self, target: str, source: str) -> int | None:
+        """Newest stamp at which a look-up works; None if every transform on the way is static."""
+
+    def clear(self) -> None:
+        """Forget moving transforms."""
+
+
+class TreeStore(TransformTree):
+    """Our own tree."""
+
+    def __init__(self) -> None:
+        """Keep as long as tf2 does."""
+        super().__init__(CACHE_TIME)
+
+    def insert(self, message: Any, static: bool = False) -> None:  # type: ignore[override]
+        """Take one TransformStamped."""
+        parent, child, stamp, T = transform_from_message(message)
+        super().insert(parent, child, stamp, T, static=static)
+
+
+class BufferStore:
+    """The buffer of ``tf2_ros``, for those who have it: compiled, and known to behave like every other node's."""
+
+    def __init__(self, node: Any):
+        """Create a buffer on the clock of ``node``, so that it clears itself when a recording loops."""
+        from rclpy.duration import Duration
+
+        tf2_ros = optional("tf2_ros")
+        if tf2_ros is None:
+            raise RuntimeError("tf2_ros cannot be imported")
+        self._tf2 = tf2_ros
+        self._buffer = tf2_ros.Buffer(cache_time=Duration(seconds=CACHE_TIME), node=node)
+
+    def insert(self, message: Any, static: bool) -> None:
+        """Take one TransformStamped."""
+        insert = self._buffer.set_transform_static if static else self._buffer.set_transform
+        try:
+            insert(message, "depth_perception")
+        except self._tf2.TransformException as error:
+            raise ValueError(str(error)) from error
+
+    def lookup(self, target: str, source: str, stamp: int | None) -> Matrix:
+        """Return T_target_source."""
+        return self._ask(lambda: self._buffer.lookup_transform_core(target, source, _time(stamp)))
+
+    def lookup_full(
+        self, target: str, target_stamp: int | None, source: str, source_stamp: int | None, fixed: str
+    ) -> Matrix:
+        """Return T_target_source through the fixed frame."""
+        return self._ask(
+            lambda: self._buffer.lookup_transform_full_core(
+                target, _time(target_stamp), source, _time(source_stamp), fixed
+            )
+        )
+
+    def newest(self, target: str, source: str) -> int | None:
+        """Return the newest common stamp, None if all is static."""
+        stamp = self._translate(lambda: self._buffer.get_latest_common_time(target, source)).nanoseconds
+        return stamp or None
+
+    def clear(self) -> None:
+        """Forget moving transforms; tf2 keeps static ones."""
+        self._buffer.clear()
+
+    def _ask(self, lookup: Callable[[], Any]) -> Matrix:
+        return transform_from_message(self._translate(lookup))[3]
+
+    def _translate(self, lookup: Callable[[], Answer]) -> Answer:
+        try:
+            return lookup()
+        except self._tf2.LookupException as error:
+            raise UnknownFrameError(str(error)) from error
+        except self._tf2.ConnectivityException as error:
+            raise DisconnectedError(str(error)) from error
+        except self._tf2.ExtrapolationException as error:
+            raise ExtrapolationError(str(error)) from error
+        except self._tf2.TransformException as error:
+            raise TransformError(str(error)) from error
+
+
+def make_store(node: Any) -> Store:
+    """Return tf2's buffer where ``tf2_ros`` imports, else our own tree."""
+    return TreeStore() if optional("tf2_ros") is None else BufferStore(node)
+
+
+class LiveTransforms:
+    """A TransformSource over a store that other threads fill; look-ups wait up to ``timeout`` seconds.
+
+    Only the worker may call ``lookup``, ``lookup_full`` and ``newest``: they block.
+    """
+
+    def __init__(self, store: Store, timeout: float = 0.1):
+        """Answer from ``store``."""
+        self.timeout = timeout
+        self._store = store
+        self._arrived = threading.Condition()
+        self._closed = False
+        self.failures = 0
+        self.waited = 0  # look-ups that had to wait and then succeeded
+
+    def insert(self, message: Any, static: bool) -> None:
+        """Take one TransformStamped and wake whoever waits; raises ValueError if it cannot be used."""
+        with self._arrived:
+            self._store.insert(message, static)
+            self._arrived.notify_all()
+
+    def lookup(self, target: str, source: str, stamp: int | None) -> Matrix:
+        """Return T_target_source at ``stamp``, None for the newest; raises TransformError naming both frames."""
+        return self._wait(lambda: self._store.lookup(target, source, stamp), (target, source, stamp))
+
+    def lookup_full(
+        self, target: str, target_stamp: int | None, source: str, source_stamp: int | None, fixed: str
+    ) -> Matrix:
+        """Return T_target_source between two stamps through ``fixed``; raises TransformError naming two frames."""
+        return self._wait(
+            lambda: self._store.lookup_full(target, target_stamp, source, source_stamp, fixed),
+            (target, fixed, target_stamp),
+            (fixed, source, source_stamp),
+        )
+
+    def newest(self, target: str, source: str) -> int | None:
+        """Return the newest stamp at which both frames are known, None if all is static."""
+        with self._arrived:
+            return self._store.newest(target, source)
+
+    def clear(self) -> None:
+        """Forget moving transforms, as after a time jump."""
+        with self._arrived:
+            self._store.clear()
+            self._arrived.notify_all()
+
+    def close(self) -> None:
+        """Let whoever waits give up at once; the node is going away."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()
+
+    def _wait(self, ask: Callable[[], Answer], *steps: tuple[str, str, int | None]) -> Answer:
+        deadline = time.monotonic() + self.timeout
+        has_waited = False
+        with self._arrived:
+            while True:
+                try:
+                    answer = ask()
+                except TransformError as error:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or self._closed or self._is_too_old(error, steps):
+                        self.failures += 1
+                        raise _naming_both(error, steps[0][0], steps[-1][1]) from error
+                    self._arrived.wait(left)
+                    has_waited = True
+                else:
+                    self.waited += has_waited
+                    return answer
+
+    def _is_too_old(self, error: TransformError, steps: tuple[tuple[str, str, int | None], ...]) -> bool:
+        """True if every stamp lies before the newest that is known: no message to come will help."""
+        if not isinstance(error, ExtrapolationError):
+            return False
+        for target, source, stamp in steps:
+            try:
+                newest = self._store.newest(target, source)
+            except TransformError:
+                return False
+            if newest is not None and stamp is not None and stamp > newest:
+                return False
+        return True
+
+
+class TransformListener:
+    """Subscribes to /tf and /tf_static and fills ``transforms``."""
+
+    def __init__(self, node: Any, on_problem: Callable[[str, str, str], None], timeout: float = 0.1):
+        """Subscribe at once; ``on_problem(cause, subject, text)`` hears of transforms that cannot be used."""
+        from rclpy.event_handler import SubscriptionEventCallbacks
+
+        self.transforms = LiveTransforms(make_store(node), timeout)
+        self.incompatible = ""
+        self._node = node
+        self._on_problem = on_problem
+        kind = rclpy_types().message_class("tf2_msgs/msg/TFMessage")
+        self._subscriptions = [
+            node.create_subscription(
+                kind,
+                topic,
+                lambda message, static=static: self._take(message, static),
+                qos,
+                event_callbacks=SubscriptionEventCallbacks(
+                    incompatible_qos=lambda event, topic=topic: self._on_incompatible(topic, event)
+                ),
+            )
+            for topic, qos, static in (("/tf", tf_qos(), False), ("/tf_static", static_tf_qos(), True))
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe and let whoever waits give up."""
+        self.transforms.close()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    def _take(self, message: Any, static: bool) -> None:
+        for transform in message.transforms:
+            try:
+                self.transforms.insert(transform, static)
+            except ValueError as error:
+                self._on_problem("tf", "/tf_static" if static else "/tf", str(error))
+
+    def _on_incompatible(self, topic: str, event: Any) -> None:
+        policy = policy_name(event.last_policy_kind)
+        nodes = [
+            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            for info in self._node.get_publishers_info_by_topic(topic)
+        ]
+        asked = "transient_local" if policy == "durability" else "reliable"
+        self.incompatible = incompatible_publisher(topic, policy, nodes, asked, "")
+        self._on_problem("tf", "", self.incompatible)
+
+
+def _naming_both(error: TransformError, target: str, source: str) -> TransformError:
+    text = str(error)
+    if target in text and source in text:
+        return error
+    return type(error)(f"no transform from {source!r} to {target!r}: {text}")
+
+
+def _time(stamp: int | None) -> Any:
+    from rclpy.time import Time
+
+    return Time(nanoseconds=stamp or 0)
