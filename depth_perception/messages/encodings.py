@@ -119,7 +119,8 @@ def pixels(message: Any, encoding: Encoding) -> NDArray:
     """Return the pixels of a packed ``sensor_msgs/msg/Image`` without copying.
 
     Returns (height, width) or (height, width, channels) of the encoding's type, in native byte order;
-    rows may be apart by more than their length (``step``), and bytes are swapped by a copy.
+    rows may be apart by more than their length (``step``). Foreign byte order, and numbers at addresses
+    that are no multiple of their size (OpenCV silently misreads such rows), are put right in a copy.
     Raises MessageError for zero size, a ``step`` shorter than a row, or truncated ``data``.
     """
     height, width, data = _size_and_data(message)
@@ -137,7 +138,9 @@ def pixels(message: Any, encoding: Encoding) -> NDArray:
     else:
         strides = (step, encoding.channels * dtype.itemsize, dtype.itemsize)
         image = np.ndarray((height, width, encoding.channels), dtype, data, 0, strides)
-    return image if dtype.isnative else image.astype(dtype.newbyteorder("="))
+    if image.flags.aligned and dtype.isnative:
+        return image
+    return image.astype(dtype.newbyteorder("="))
 
 
 def planar_to_rgb(message: Any) -> NDArray[np.uint8]:
