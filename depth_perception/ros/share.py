@@ -1,0 +1,27 @@
+"""Find the files that are installed beside the code: config/ and launch/."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PACKAGE = "depth_perception"
+
+
+def share_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return where the package's shared files may be: the checkout, ament prefixes, the Python prefix, in this order."""
+    checkout = Path(__file__).resolve().parents[2]
+    folders = [checkout] if (checkout / "package.xml").is_file() else []
+    prefixes = [Path(prefix) for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    return folders + [prefix / "share" / PACKAGE for prefix in [*prefixes, Path(sys.prefix)]]
+
+
+def share_file(name: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the path of a shared file such as ``config/completion.yaml``; raises FileNotFoundError with every place."""
+    places = [folder / name for folder in share_folders(environment)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f"{name} of {PACKAGE} is in none of: {', '.join(str(place) for place in places)}")

@@ -1,0 +1,8 @@
+"""Completion on a robot: ros2 launch depth_perception completion.launch.py image:=/camera/image_raw points:=/lidar."""
+
+from depth_perception.ros.launch_actions import launch_description
+
+
+def generate_launch_description():
+    """Return what ``ros2 launch`` runs; every argument is described in depth_perception/ros/launches.py."""
+    return launch_description("completion")
