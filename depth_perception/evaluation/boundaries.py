@@ -7,14 +7,16 @@ Averages over an image hide what hurts a robot most there: depth that lies on ne
 reference (in the spirit of the depth boundary errors of Koch et al., iBims-1, 2018).
 
 *Smear rate*: share of the answered pixels in the band whose depth lies strictly between the nearest
-and the farthest reference depth of the window around it, and farther from *every* reference depth in
-the window than ``margin`` times their difference. Taking the closest reference depth of the window
-forgives an edge that is sharp but a pixel off, as the soft edge error of Chen et al. 2019 does.
+and the farthest reference depth of the window around it (twice the band's half size, so that both
+surfaces are in it), and farther from *every* reference depth in the window than ``margin`` times their
+difference. Taking the closest reference depth of the window forgives an edge that is sharp but a pixel
+off, as the soft edge error of Chen et al. 2019 does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,8 @@ from numpy.typing import NDArray
 class BoundarySettings:
     """What counts as an edge and how wide its band is.
 
-    ``half_rows``, ``half_columns``: half size of the window around a pixel, also the width of the
-    band; ``jump``: smallest relative step of depth (nearer surface as base); ``steepness``: the step
+    ``half_rows``, ``half_columns``: how far from an edge its band reaches, and how far apart the two
+    pixels of an edge may be; ``jump``: smallest relative step of depth (nearer surface as base); ``steepness``: the step
     must exceed what the slopes on both sides explain by this factor; ``margin``: distance from every
     surface, as a share of the window's depth difference, from which on a pixel is smeared.
     """
@@ -73,7 +75,7 @@ def depth_edges(reference: NDArray[np.floating], settings: BoundarySettings = DE
     """Return bool (height, width): True at both pixels of a pair between which depth jumps.
 
     ``reference`` is metres, not finite or <= 0 where unknown. Pairs lie in one row or one column, at
-    most the window's half size apart, so that an edge is found across small holes too. Inverse depth
+    most ``half_rows`` or ``half_columns`` apart, so that an edge is found across small holes too. Inverse depth
     of a plane changes linearly over the image, so a pair is an edge only if its inverse depths differ
     by more than ``steepness`` times what the slope before and the slope after the pair predict: a
     road seen at a grazing angle has no edges.
@@ -110,10 +112,12 @@ def _row_edges(inverse: NDArray[np.float64], reach: int, settings: BoundarySetti
     return edges
 
 
-def _shifts(settings: BoundarySettings):
-    for dy in range(-settings.half_rows, settings.half_rows + 1):
-        for dx in range(-settings.half_columns, settings.half_columns + 1):
-            yield dy, dx
+def _around(image: NDArray, rows: NDArray, columns: NDArray, half_rows: int, half_columns: int, fill: Any):
+    """Yield the values of ``image`` at each offset of a window around the pixels; ``fill`` outside."""
+    padded = np.pad(image, ((half_rows, half_rows), (half_columns, half_columns)), constant_values=fill)
+    for dy in range(2 * half_rows + 1):
+        for dx in range(2 * half_columns + 1):
+            yield padded[rows + dy, columns + dx]
 
 
 def boundary_sums(
@@ -137,24 +141,20 @@ def boundary_sums(
     rows, columns = np.nonzero(wanted)
     if not edges.any() or rows.size == 0:
         return BoundarySums()
-    # pad once so that every window lies inside
-    pad = ((settings.half_rows,) * 2, (settings.half_columns,) * 2)
-    padded_edges = np.pad(edges, pad)
     near_edge = np.zeros(rows.size, bool)
-    for dy, dx in _shifts(settings):
-        near_edge |= padded_edges[rows + settings.half_rows + dy, columns + settings.half_columns + dx]
+    for around in _around(edges, rows, columns, settings.half_rows, settings.half_columns, False):
+        near_edge |= around
     rows, columns = rows[near_edge], columns[near_edge]
+    in_band = rows.size
     truth = reference[rows, columns].astype(np.float64)
     answer = predicted[rows, columns].astype(np.float64)
     answered = np.isfinite(answer) & (answer > 0)
-    in_band = rows.size
     rows, columns, truth, answer = rows[answered], columns[answered], truth[answered], answer[answered]
-    padded = np.pad(np.where(known, reference, np.nan).astype(np.float64), pad, constant_values=np.nan)
+    surfaces = np.where(known, reference, np.nan).astype(np.float64)
     nearest = np.full(rows.size, np.inf)
     farthest = np.full(rows.size, -np.inf)
     closest = np.full(rows.size, np.inf)
-    for dy, dx in _shifts(settings):
-        around = padded[rows + settings.half_rows + dy, columns + settings.half_columns + dx]
+    for around in _around(surfaces, rows, columns, 2 * settings.half_rows, 2 * settings.half_columns, np.nan):
         nearest = np.fmin(nearest, around)
         farthest = np.fmax(farthest, around)
         closest = np.fmin(closest, np.abs(around - answer))

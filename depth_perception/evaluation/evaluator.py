@@ -1,14 +1,13 @@
 """Score completion on a recording, with the very objects the live node runs and without a clock.
 
-The recording is read in order of log time and fed to ``messages.front.CompletionFront``, whose sets go
-through ``pipelines.completion.CompletionPipeline``. Transforms are loaded beforehand, so nothing
-depends on how fast this machine is.
+``evaluation.replay`` feeds the recording to ``messages.front.CompletionFront``; its sets, less what is held
+out, go through ``pipelines.completion.CompletionPipeline``, and the answer is scored.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,16 @@ from depth_perception.evaluation.examples import Extremes
 from depth_perception.evaluation.holdout import Holdout, rings_from_elevation, split
 from depth_perception.evaluation.metrics import DepthSums, depth_sums
 from depth_perception.evaluation.model_choice import load_model
-from depth_perception.evaluation.recording_topics import IMAGE, TopicChoice, choose_topics
+from depth_perception.evaluation.recording_topics import TopicChoice
+from depth_perception.evaluation.replay import Replay
 from depth_perception.evaluation.results import HELD_OUT, TRUTH, EvaluationResult, Example, FrameScore, Total
 from depth_perception.evaluation.truth import FolderTruth, TopicTruth
 from depth_perception.frames import DepthEstimate, FloatImage, SparseDepth
 from depth_perception.geometry.camera import unproject
-from depth_perception.geometry.transform_tree import TransformError, TransformTree
+from depth_perception.geometry.transform_tree import TransformError
 from depth_perception.geometry.transforms import apply
-from depth_perception.messages.front import CompletionFront, FrontError, FrontSettings
+from depth_perception.messages.front import CompletionFront, FrontError
 from depth_perception.messages.image import encode_depth
-from depth_perception.messages.transform import transform_from_message
 from depth_perception.messages.types import MessageTypes, rosbags_types, stamp_of
 from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
@@ -50,7 +49,8 @@ class EvaluationSettings:
 
     ``holdout`` None: a fifth of the points, or nothing when there is ground truth; ``parameters`` are
     values of COMPLETION_PARAMETERS that differ from the defaults; ``models`` empty: the parameter
-    ``model``; ``frames`` 0: all; every ``every``-th synchronised set is evaluated.
+    ``model``; ``frames`` 0: all; every ``every``-th synchronised set is evaluated; ``seed`` is that of the
+    default hold-out.
     """
 
     recording: Path
@@ -63,6 +63,7 @@ class EvaluationSettings:
     frames: int = 0
     every: int = 1
     examples: int = 2
+    seed: int = 0
 
 
 def evaluate(
@@ -91,50 +92,44 @@ class _Run:
 
     def __init__(self, settings: EvaluationSettings, recording: Recording, ahead: Recording):
         self.settings = settings
-        self.recording = recording
         values = COMPLETION_PARAMETERS.resolve(settings.parameters)
-        front_settings = FrontSettings.from_parameters(values)
-        types = {name: info.type for name, info in recording.topics().items()}
-        self.topics = choose_topics(types, self._encoding_of, settings.topics, front_settings.source)
+        choice = settings.topics if settings.truth_folder is None else replace(settings.topics, truth=None)
+        self.replay = Replay(recording, choice, values, self._refused)
         if settings.truth_folder is not None:
-            self.topics = replace(self.topics, truth=None)
-        self.transforms = self._load_transforms(types)
+            self.replay.topics = replace(self.replay.topics, truth=None)
+        self.topics = topics = self.replay.topics
         self.pipelines = {}
         for name in settings.models or (str(values["model"]),):
             given = CompletionSettings.from_parameters({**values, "model": name})
             self.pipelines[name] = CompletionPipeline(given, load_model(name))
         self.valid_range = (float(values["depth.min"]), float(values["depth.max"]))
-        self.pending: list[SyncedSet] = []
-        self.front = CompletionFront(front_settings, self.transforms, self.pending.append, self._refused)
-        # truth goes through a second front, so that it is rectified exactly as the image is
-        self.truth_front = CompletionFront(replace(front_settings, source="depth"), self.transforms, lambda _: None)
+        # truth goes through a front of its own, so that it is rectified exactly as the image is
+        truth_settings = replace(self.replay.settings, source="depth")
+        self.truth_front = CompletionFront(truth_settings, self.replay.transforms, lambda _: None)
         self.truth_topic: TopicTruth | None = None
         self.truth_folder: FolderTruth | None = None
         if settings.truth_folder is not None:
-            stamps = [stamp_of(item.message.header) for item in ahead.messages([self.topics.image])]
+            stamps = [stamp_of(item.message.header) for item in ahead.messages([str(topics.image)])]
             self.truth_folder = FolderTruth(settings.truth_folder, stamps, settings.truth_scale)
-        elif self.topics.truth is not None:
-            self.truth_topic = TopicTruth(item.message for item in ahead.messages([self.topics.truth]))
+        elif topics.truth is not None:
+            self.truth_topic = TopicTruth(item.message for item in ahead.messages([topics.truth]))
         has_truth = self.truth_topic is not None or self.truth_folder is not None
-        self.holdout = settings.holdout or (Holdout("none") if has_truth else Holdout())
+        self.holdout = settings.holdout or Holdout("none" if has_truth else "points", seed=settings.seed)
         if self.holdout.kind == "none" and not has_truth:
             raise EvaluationError("hold-out none leaves nothing to score; give --truth, or --holdout points:0.2")
         self.types: MessageTypes | None = rosbags_types() if self.truth_folder is not None else None
-        self.cloud_frame = ""
-        self.sets = 0
         self.extremes = Extremes(settings.examples)
-        seconds = (recording.end - recording.start) * 1e-9
         self.result = EvaluationResult(
             recording={
-                "name": Path(settings.recording).name,
-                "seconds": round(seconds, 6),
+                "name": Path(settings.recording).resolve().name,
+                "seconds": round((recording.end - recording.start) * 1e-9, 6),
                 "topics": {n: {"type": i.type, "count": i.count} for n, i in sorted(recording.topics().items())},
             },
-            topics=self.topics,
+            topics=topics,
             protocol={
                 "holdout": str(self.holdout),
                 "seed": self.holdout.seed,
-                "truth": self.topics.truth or ("folder" if self.truth_folder else None),
+                "truth": topics.truth or ("folder" if self.truth_folder else None),
                 "every": settings.every,
                 "scored_range_m": list(self.valid_range),
             },
@@ -143,85 +138,32 @@ class _Run:
             primary=TRUTH if has_truth else HELD_OUT,
         )
 
-    def _encoding_of(self, topic: str) -> str:
-        for item in self.recording.messages([topic]):
-            return str(item.message.encoding if item.type == IMAGE else item.message.format)
-        return ""
-
-    def _load_transforms(self, types: dict[str, str]) -> TransformTree:
-        tree = TransformTree(cache_time_s=None)
-        topics = [name for name, kind in types.items() if kind == "tf2_msgs/msg/TFMessage"]
-        for item in self.recording.messages(topics) if topics else ():
-            for transform in item.message.transforms:
-                parent, child, stamp, T = transform_from_message(transform)
-                tree.insert(parent, child, stamp, T, static=item.topic.endswith("tf_static"))
-        return tree
-
     def _refused(self, problem: FrontError) -> None:
-        self.result.messages.setdefault(problem.cause, f"{self._real_name(problem.topic)}: {problem}")
-
-    def _real_name(self, role: str) -> str:
-        return getattr(self.topics, "depth" if role == "sparse_depth" else role, None) or role
+        self.result.messages.setdefault(problem.cause, self.replay.explain(problem))
 
     def play(self, progress: Callable[[int, int], None] | None, should_stop: Callable[[], bool] | None) -> None:
-        """Feed the recording; returns at its end, at the frame limit, or when told to stop."""
-        settings, front, topics = self.settings, self.front, self.topics
-        images = self.recording.topics()[topics.image].count if topics.image else 0
-        expected = -(-images // settings.every)
+        """Score the sets in order; returns at the end, at the frame limit, or when told to stop."""
+        settings, result = self.settings, self.result
+        expected = -(-self.replay.image_count // settings.every)
         expected = min(expected, settings.frames) if settings.frames else expected
-
-        def spent() -> bool:
-            for synced in self._take():
-                if settings.frames and self.result.frames >= settings.frames:
-                    return True
-                if should_stop is not None and should_stop():
-                    self.result.partial = "stopped"
-                    return True
+        for number, synced in enumerate(self.replay.sets(self.truth_front.on_camera_info)):
+            if settings.frames and result.frames >= settings.frames:
+                return
+            if should_stop is not None and should_stop():
+                result.partial = "stopped"
+                return
+            if number % settings.every == 0:
                 self._process(synced)
                 if progress is not None:
-                    progress(self.result.frames, max(expected, self.result.frames))
-            return False
-
-        wanted = [n for n in (topics.camera_info, topics.image, topics.points, topics.depth) if n]
-        for item in self._infos_first(wanted):
-            now, message = item.log_time, item.message
-            if item.topic == topics.camera_info:
-                front.on_camera_info(message, now)
-                self.truth_front.on_camera_info(message, now)
-            elif item.topic == topics.image:
-                front.on_image(message, now)
-            elif item.topic == topics.points:
-                self.cloud_frame = message.header.frame_id.lstrip("/")
-                front.on_points(message, now)
-            else:
-                front.on_depth(message, now)
-            front.poll(now)
-            if spent():
-                return
-        front.flush()
-        spent()
-
-    def _infos_first(self, topics: list[str]) -> Iterator[Any]:
-        """Yield the messages in order, preceded by the first camera_info, which drivers latch or send late."""
-        for item in self.recording.messages([self.topics.camera_info]):
-            yield item
-            break
-        yield from self.recording.messages(topics)
-
-    def _take(self) -> Iterator[SyncedSet]:
-        while self.pending:
-            synced = self.pending.pop(0)
-            self.sets += 1
-            if (self.sets - 1) % self.settings.every == 0:
-                yield synced
+                    progress(result.frames, max(expected, result.frames))
 
     def _process(self, synced: SyncedSet) -> None:
         """Complete and score one set with every model; a set that cannot be used is counted."""
         result = self.result
         try:
-            given = self.front.assemble(synced)
+            given = self.replay.front.assemble(synced)
         except FrontError as error:
-            result.skip(error.cause, f"{self._real_name(error.topic)}: {error}")
+            result.skip(error.cause, self.replay.explain(error))
             return
         try:
             kept, held = self._split(given)
@@ -298,11 +240,11 @@ class _Run:
     def _rings(self, given: CompletionInput) -> np.ndarray:
         """Estimate the rings of measured pixels from their elevation as the LiDAR sees them."""
         sparse, frame = given.sparse, given.frame
-        if not self.cloud_frame:
+        if not self.replay.cloud_frame:
             raise EvaluationError("hold-out rings needs a point cloud; with depth images use points:0.2")
         pixels = np.stack([sparse.columns, sparse.rows], axis=1).astype(np.float64)
         points = unproject(frame.camera, pixels, sparse.depth)
-        T = self.transforms.lookup(self.cloud_frame, frame.frame_id, frame.stamp)
+        T = self.replay.transforms.lookup(self.replay.cloud_frame, frame.frame_id, frame.stamp)
         return rings_from_elevation(apply(T, points))
 
     def _truth(self, synced: SyncedSet) -> FloatImage | None:
@@ -355,7 +297,7 @@ class _Run:
     def finish(self) -> EvaluationResult:
         """Collect counters and pictures; raises EvaluationError if nothing was scored and nothing interrupted."""
         result = self.result
-        statistics = self.front.statistics()
+        statistics = self.replay.front.statistics()
         result.received = dict(sorted(statistics.received.items()))
         result.sync = {
             "pairs": statistics.sync.pairs,
@@ -370,7 +312,7 @@ class _Run:
 
     def _explain(self) -> str:
         result = self.result
-        received = ", ".join(f"{self._real_name(name)} {count}" for name, count in result.received.items()) or "none"
+        received = ", ".join(f"{self.replay.topic_of(name)} {count}" for name, count in result.received.items()) or "none"
         lines = [f"nothing could be scored; messages read: {received}; pairs: {result.sync['pairs']}"]
         drops = {**result.sync["drops"], **result.skipped}
         lines += [f"{n} x {cause}: {result.messages.get(cause, 'dropped')}" for cause, n in drops.items()]

@@ -33,6 +33,11 @@ class PeerCompleter:
         return DepthPrediction(depth, np.full_like(depth, np.nan))
 
 
+def peer_names() -> tuple[str, ...]:
+    """Return the peers that this OpenCV build can run, without the prefix."""
+    return peers.available()
+
+
 def load_model(name: str) -> Completer:
     """Return the model called ``name``; raises ValueError listing what there is."""
     if name.startswith(PREFIX):

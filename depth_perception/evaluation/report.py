@@ -7,6 +7,7 @@ a live section the page holds nothing that differs between two runs on the same 
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -288,6 +289,9 @@ def write_report(
     """Write everything into ``folder``; return paths under ``report``, ``data`` and ``pictures``."""
     folder = Path(folder)
     data = write_data(result, folder)
+    if live is not None:
+        data.append(folder / "live.json")
+        data[-1].write_text(json.dumps(live, indent=2) + "\n", encoding="utf-8")
     page = folder / "report.html"
     page.write_text(render(result, live), encoding="utf-8")
     return {"report": [page], "data": data, "pictures": write_pictures(result, folder / "pictures")}

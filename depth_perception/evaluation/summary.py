@@ -1,0 +1,46 @@
+"""Scores as aligned plain text, for terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from depth_perception.evaluation.report import format_figure
+from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult
+
+SHOWN = ("mae", "rmse", "irmse", "abs_rel", "delta1", "boundary_mae", "smear_rate", "coverage", "inside_68")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Return rows under a header in aligned columns; the columns numbered in ``right`` are flush right."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths))
+        ]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(head), line(["─" * width for width in widths]), *map(line, rows)])
+
+
+def summary_table(result: EvaluationResult) -> str:
+    """Return one line per model and target with the main figures, and what was left out below."""
+    units = [ALL_METRICS[key][1] for key in SHOWN]
+    head = ["model", "against", "frames", "values"]
+    head += [f"{ALL_METRICS[key][0]} [{unit}]" if unit else ALL_METRICS[key][0] for key, unit in zip(SHOWN, units)]
+    rows = []
+    for target in result.targets():
+        for model in result.models:
+            total = result.totals.get((model, target))
+            if total is not None:
+                figures = total.figures()
+                row = [model, target, str(total.frames), str(total.depth.scored)]
+                rows.append(row + [format_figure(key, figures[key]) for key in SHOWN])
+    lines = [table(head, rows, right=range(2, len(head)))]
+    lost = {**result.sync.get("drops", {}), **result.skipped}
+    if lost:
+        lines.append("not evaluated: " + ", ".join(f"{n} x {cause.replace('_', ' ')}" for cause, n in lost.items()))
+    if result.partial:
+        lines.append(f"partial: {result.partial} after {result.frames} frames")
+    return "\n".join(lines)
