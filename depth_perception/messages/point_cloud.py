@@ -42,8 +42,7 @@ def decode_cloud(message: Any, time_unit: str = "auto") -> PointCloud:
         if name not in columns:
             has = ", ".join(field.name for field in message.fields) or "none"
             raise MessageError(f"fields: no single number {name}, expected x, y and z; the cloud has {has}")
-        with np.errstate(over="ignore", invalid="ignore"):  # float64 beyond float32 becomes infinite: dropped
-            xyz.append(np.ascontiguousarray(columns[name], np.float32))
+        xyz.append(_float32(columns[name]))
     # NaN and infinity survive a sum of magnitudes, and only (0, 0, 0) gives 0.
     magnitude = np.abs(xyz[0])
     magnitude += np.abs(xyz[1])
@@ -66,7 +65,7 @@ def decode_cloud(message: Any, time_unit: str = "auto") -> PointCloud:
         stamp,
         frame_id,
         points,
-        None if intensity is None else np.ascontiguousarray(intensity, np.float32),
+        None if intensity is None else _float32(intensity),
         None if ring is None else _ring_numbers(ring),
         None if time is None or time_unit == "none" else relative_times(time, stamp, time_unit),
     )
@@ -206,8 +205,14 @@ def pack_rgb(colors: NDArray[np.uint8]) -> NDArray[np.float32]:
     return packed.astype(np.uint32).view(np.float32)
 
 
+def _float32(column: NDArray) -> NDArray[np.float32]:
+    """Return a contiguous float32 copy or view; float64 values beyond float32 become infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(column, np.float32)
+
+
 def _ring_numbers(ring: NDArray) -> NDArray[np.int32]:
-    """Return int32 rings; -1 where a floating-point ring is not a number."""
+    """Return int32 rings; -1 where a floating-point ring is no number that int32 can hold."""
     if np.issubdtype(ring.dtype, np.floating):
-        ring = np.where(np.isfinite(ring), ring, -1)
+        ring = np.where(np.abs(ring) < 2**31, ring, -1)
     return np.ascontiguousarray(ring).astype(np.int32)

@@ -41,8 +41,8 @@ class MessageTypes(ABC):
     def make(self, name: str, /, **fields: Any) -> Any:
         """Return a message of type ``name``; fields not given have their defaults (zero, empty).
 
-        Number arrays are taken from NumPy arrays of any shape, without a loop in Python. A rosbags
-        message keeps a reference to such an array where its type allows, an rclpy message a copy.
+        Number arrays are taken from NumPy arrays of any shape, without a loop in Python, and copied;
+        only ``uint8[]`` data (images, clouds) of a rosbags message shares memory with what was given.
         Raises MessageError for an unknown type or field, or an array that does not fit the field.
         """
 
@@ -125,7 +125,8 @@ class RosbagsTypes(MessageTypes):
             if field not in fields:
                 values[field] = self._default(definition)
             elif dtype is not None:
-                values[field] = _numbers(name, field, fields[field], dtype, size)
+                numbers = _numbers(name, field, fields[field], dtype, size)
+                values[field] = numbers if dtype == np.uint8 else numbers.copy()
             else:
                 value = fields[field]
                 values[field] = value.item() if isinstance(value, np.generic) else value
