@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--model", default=None, help="completion model; see: depth_perception models")
     demo.add_argument("--rate", type=float, default=1.0, help="playback speed; default 1")
     demo.add_argument("--timeout", type=float, default=300.0, metavar="S", help="longest time for one recording [s]")
+    demo.add_argument("--verbose", action="store_true", help="show every line of the nodes")
     demo.set_defaults(run=_demo)
 
     models = commands.add_parser("models", help="list the models")
@@ -244,7 +245,9 @@ def _launch(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from depth_perception.demo import run_demo
 
-    return run_demo(options.recordings, options.out, model=options.model, rate=options.rate, timeout=options.timeout)
+    return run_demo(
+        options.recordings, options.out, options.model, options.rate, options.timeout, verbose=options.verbose
+    )
 
 
 def _models(options: argparse.Namespace) -> int:

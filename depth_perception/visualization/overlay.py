@@ -19,7 +19,8 @@ def draw_points(
 ) -> NDArray[np.uint8]:
     """Return a copy of ``ground`` RGB (height, width, 3) with a dot of ``colors`` (m, 3) at each pixel.
 
-    Dots are discs of ``radius`` pixels (0: one pixel); later points cover earlier ones.
+    Dots are discs of ``radius`` pixels (0: one pixel). Where dots overlap, a pixel belongs to the
+    nearest centre, and to the later point between equals.
     """
     out = ground.copy()
     height, width = out.shape[:2]
@@ -70,6 +71,6 @@ def overlay_points(
     maximum = found[1] if maximum is None else maximum
     if radius is None:
         radius = 1 if image.shape[1] >= 320 else 0
-    far_first = np.argsort(-sparse.depth, kind="stable")  # near points cover far ones
+    far_first = np.argsort(-sparse.depth, kind="stable")  # so near ones win between equals
     colors = point_colors(sparse.depth[far_first], minimum, maximum)
     return draw_points(ground, sparse.rows[far_first], sparse.columns[far_first], colors, radius)

@@ -36,7 +36,9 @@ def _rerun() -> ModuleType:
     try:
         import rerun
     except ImportError as error:
-        raise ViewerError(f"viewing needs rerun-sdk ({error}); type: {sys.executable} -m pip install rerun-sdk") from error
+        raise ViewerError(
+            f"viewing needs rerun-sdk ({error}); type: {sys.executable} -m pip install rerun-sdk"
+        ) from error
     if not hasattr(rerun, "RecordingStream"):
         raise ViewerError("the installed package called rerun is not rerun-sdk; type: pip install rerun-sdk")
     return rerun

@@ -1,0 +1,221 @@
+"""Floor 6: play recordings through the real nodes, as separate processes over DDS, and report.
+
+Bag player, completion node and evaluation node know each other only by topics, as on a robot. The
+nodes see a private ROS domain on this machine only, unless the user has chosen one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from depth_perception.evaluation.recording_topics import TopicChoice
+from depth_perception.evaluation.replay import Replay
+from depth_perception.evaluation.report import format_figure
+from depth_perception.evaluation.summary import table
+from depth_perception.models import zoo
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.recordings.reader import STORAGE_SUFFIXES, Recording, RecordingError
+from depth_perception.ros.processes import Child, ProcessGroup
+
+NODES = ("evaluation_node", "completion_node", "bag_player_node")
+SHOWN = ("mae", "rmse", "abs_rel", "delta1", "boundary_mae", "smear_rate", "coverage")
+
+
+class DemoError(RuntimeError):
+    """The demo cannot run, or one of its nodes failed; the text ends with that node's last lines."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What is played and how: ``model`` runs live, all models are scored; ``timeout`` [s] for each recording."""
+
+    recording: Path
+    out: Path
+    model: str
+    rate: float = 1.0
+    timeout: float = 300.0
+
+
+def find_recordings(folder: str | Path) -> list[Path]:
+    """Return the recordings in ``folder`` by name, or ``folder`` itself if it is one. Raises DemoError."""
+    folder = Path(folder)
+    if not folder.exists():
+        raise DemoError(f"{folder}: no such folder; make the demo recordings with: make demo")
+    if folder.is_file() or (folder / "metadata.yaml").is_file():
+        return [folder]
+    found = sorted(
+        entry
+        for entry in folder.iterdir()
+        if (entry.is_dir() and any(file.suffix in STORAGE_SUFFIXES for file in entry.iterdir()))
+        or entry.suffix in (".bag", *STORAGE_SUFFIXES)
+    )
+    if not found:
+        raise DemoError(f"{folder}: holds no recordings; make the demo recordings with: make demo")
+    return found
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return ``given`` with a private ROS domain on this machine, unless it names one already."""
+    made = dict(given)
+    made.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    made.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # ports above 101 collide with ephemeral ones
+    made["PYTHONUNBUFFERED"] = "1"
+    return made
+
+
+def node_command(node: str, parameters: Mapping[str, Any], remaps: Mapping[str, str]) -> list[str]:
+    """Return the command that starts ``depth_perception.nodes.<node>`` with ROS arguments."""
+    start = f"import sys; from depth_perception.nodes.{node} import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, "--ros-args"]
+    for name, value in parameters.items():
+        text = json.dumps(value)  # numbers, true, false and quoted text are YAML too
+        command += ["-p", f"{name}:={text}"]
+    for name, topic in remaps.items():
+        command += ["-r", f"{name}:={topic}"]
+    return command
+
+
+def commands(demo: Demo, topics: TopicChoice) -> dict[str, list[str]]:
+    """Return the command of each node for one recording."""
+    remaps = {"image": topics.image, "camera_info": topics.camera_info, "points": topics.points}
+    used = {name: topic for name, topic in remaps.items() if topic is not None}
+    others = [name for name in zoo.names() if name != demo.model]
+    bag = str(demo.recording.resolve())
+    return {
+        "evaluation_node": node_command(
+            "evaluation_node",
+            {
+                "bag": bag,
+                "out": str(demo.out.resolve()),
+                "models": ",".join([demo.model, *others]),
+                "exit_when_done": True,
+            },
+            used,
+        ),
+        "completion_node": node_command("completion_node", {"model": demo.model, "use_sim_time": True}, used),
+        "bag_player_node": node_command(
+            "bag_player_node",
+            {"bag": bag, "rate": demo.rate, "wait_for_subscribers": ",".join(used.values())},
+            {},
+        ),
+    }
+
+
+def topics_of(recording: Path) -> TopicChoice:
+    """Return the topics of a recording that can be told by type; raises TopicError."""
+    with Recording(recording) as opened:
+        return Replay(opened, TopicChoice(), COMPLETION_PARAMETERS.defaults()).topics
+
+
+def play(demo: Demo, output: TextIO | None = None) -> Path:
+    """Run the three nodes on one recording; return the path of the report. Raises DemoError.
+
+    ``output`` gets every line of the nodes; without it only the last ones of a node that failed are shown.
+    """
+    deadline = time.monotonic() + demo.timeout
+    report = demo.out / "report.html"
+    report.unlink(missing_ok=True)  # an old one must not pass for a new one
+    surroundings = environment(os.environ)
+    with ProcessGroup(output) as group:
+        children = {
+            name: group.start(name, command, surroundings)
+            for name, command in commands(demo, topics_of(demo.recording)).items()
+        }
+        evaluation = children["evaluation_node"]
+        while evaluation.returncode is None:
+            ended = group.wait_any(max(deadline - time.monotonic(), 0.0))
+            if ended is None:
+                raise DemoError(f"{demo.recording.name}: no report after {demo.timeout:g} s\n{_last(evaluation)}")
+            if ended.returncode != 0 or ended.name == "completion_node":
+                raise DemoError(f"{demo.recording.name}: {ended.name} ended too early\n{_last(ended)}")
+        if evaluation.returncode != 0 or not report.is_file():
+            raise DemoError(f"{demo.recording.name}: the evaluation failed\n{_last(evaluation)}")
+    return report
+
+
+def _last(child: Child) -> str:
+    status = "is still running" if child.returncode is None else f"ended with status {child.returncode}"
+    return "\n".join([f"{child.name} {status}; its last lines:", *(f"  {line}" for line in child.tail())])
+
+
+def result_rows(recording: str, out: Path) -> list[list[str]]:
+    """Return one table row per model from the files beside a report."""
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    rows = []
+    for model, entry in scores["models"].items():
+        for target, figures in entry["scores"].items():
+            cells = [format_figure(key, figures[key]) for key in SHOWN]
+            rows.append([recording, model, target, str(figures["frames"]), *cells])
+    return rows
+
+
+def live_row(recording: str, out: Path) -> list[str] | None:
+    """Return the row of the live table, or None if the graph was not seen."""
+    path = out / "live.json"
+    if not path.is_file():
+        return None
+    live = json.loads(path.read_text(encoding="utf-8"))
+
+    def ms(value: float | None) -> str:
+        return "–" if value is None else f"{value:.0f}"
+
+    rates = [row["rate_hz"] for row in live["topics"] if row["role"] == "depth"]
+    rate = f"{rates[0]:.1f}" if rates and rates[0] else "–"
+    times = [ms(live["end_to_end"].get(key)) for key in ("median_ms", "p95_ms")]
+    drops = ", ".join(f"{n} {cause.replace('_', ' ')}" for cause, n in live["drops"].items() if n) or "none"
+    return [recording, live["model"], str(live["images"]), str(live["completed"]), rate, *times, drops]
+
+
+def run_demo(
+    recordings: str | Path,
+    out: str | Path,
+    model: str | None = None,
+    rate: float = 1.0,
+    timeout: float = 300.0,
+    verbose: bool = False,
+) -> int:
+    """Play every recording, print tables and the paths of reports and pictures; return the exit status.
+
+    Raises DemoError, RecordingError, TopicError, ValueError.
+    """
+    if rate <= 0:
+        raise ValueError(f"--rate {rate:g}: must be above 0")
+    model = model or str(COMPLETION_PARAMETERS["model"].default)
+    COMPLETION_PARAMETERS["model"].check(model)
+    rows: list[list[str]] = []
+    live: list[list[str]] = []
+    made: list[Path] = []
+    for recording in find_recordings(recordings):
+        folder = Path(out) / recording.stem
+        seconds = _seconds(recording) / rate
+        print(f"{recording.name}: playing {seconds:.0f} s through {', '.join(NODES)} ...", flush=True)
+        report = play(Demo(recording, folder, model, rate, timeout), sys.stdout if verbose else None)
+        rows += result_rows(recording.name, folder)
+        row = live_row(recording.name, folder)
+        live += [row] if row else []
+        made += [report, *sorted((folder / "pictures").glob("*.png"))]
+    head = ["recording", "model", "against", "frames", "MAE [m]", "RMSE [m]", "AbsRel", "δ<1.25", "edge MAE [m]"]
+    print("\nScores, from the recording:")
+    print(table([*head, "smear", "coverage"], rows, right=range(3, 11)))
+    if live:
+        head = ["recording", "live model", "images", "depth", "Hz", "median [ms]", "95 % [ms]", "drops"]
+        print("\nLive, image to depth:")
+        print(table(head, live, right=range(2, 7)))
+    print()
+    for path in made:
+        print(path)
+    return 0
+
+
+def _seconds(recording: Path) -> float:
+    with Recording(recording) as opened:
+        if not opened.count:
+            raise RecordingError(f"{recording}: holds no messages")
+        return (opened.end - opened.start) * 1e-9
