@@ -27,9 +27,6 @@ else
     *) export PYTHONPATH="$_depth_perception_root${PYTHONPATH:+:$PYTHONPATH}" ;;
   esac
   export PATH="$_depth_perception_root/install/depth_perception/lib/depth_perception:$PATH"
-  if [ -z "${FASTDDS_DEFAULT_PROFILES_FILE:-}" ] && [ -z "${FASTRTPS_DEFAULT_PROFILES_FILE:-}" ]; then
-    export FASTDDS_DEFAULT_PROFILES_FILE="$_depth_perception_root/config/fastdds_large_messages.xml"
-    export FASTRTPS_DEFAULT_PROFILES_FILE="$FASTDDS_DEFAULT_PROFILES_FILE"
-  fi
+  eval "$(python -m depth_perception.ros.fastdds)"
 fi
 unset _depth_perception_source _depth_perception_root

@@ -1,7 +1,12 @@
-"""Turn a ``Launch`` into what ``ros2 launch`` runs. Needs the ROS packages launch and launch_ros, imported on use."""
+"""Turn a ``Launch`` into what ``ros2 launch`` runs.
+
+The ROS packages launch and launch_ros are imported by name and on use: they are not on PyPI, and a linter that looks
+for ``launch`` from the checkout's root finds the folder of launch files.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from depth_perception.ros.fastdds import profile_variables
@@ -11,12 +16,10 @@ from depth_perception.ros.launching import Launch, LaunchError, NodePlan
 
 def launch_description(name: str) -> Any:
     """Return the ``launch.LaunchDescription`` of one of ``LAUNCHES``; raises KeyError for another name."""
-    from launch import LaunchDescription
-    from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-
+    launch, actions = import_module("launch"), import_module("launch.actions")
     description = LAUNCHES[name]
     declared = [
-        DeclareLaunchArgument(
+        actions.DeclareLaunchArgument(
             argument.name,
             default_value=argument.default,
             description=argument.description,
@@ -24,8 +27,10 @@ def launch_description(name: str) -> Any:
         )
         for argument in description.arguments
     ]
-    variables = [SetEnvironmentVariable(key, value) for key, value in profile_variables().items()]
-    return LaunchDescription([*declared, *variables, OpaqueFunction(function=_start, args=[description])])
+    variables = [actions.SetEnvironmentVariable(key, value) for key, value in profile_variables().items()]
+    return launch.LaunchDescription(
+        [*declared, *variables, actions.OpaqueFunction(function=_start, args=[description])]
+    )
 
 
 def _start(context: Any, description: Launch) -> list[Any]:
@@ -39,12 +44,12 @@ def _start(context: Any, description: Launch) -> list[Any]:
 
 def node_action(node: NodePlan) -> Any:
     """Return the ``launch_ros.actions.Node`` that starts ``node``."""
-    from launch.actions import Shutdown
-    from launch_ros.actions import Node
-    from launch_ros.parameter_descriptions import ParameterValue
-
-    typed = {name: ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()}
-    return Node(
+    shutdown, launch_ros = import_module("launch.actions").Shutdown, import_module("launch_ros.actions")
+    descriptions = import_module("launch_ros.parameter_descriptions")
+    typed = {
+        name: descriptions.ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()
+    }
+    return launch_ros.Node(
         package=node.package,
         executable=node.executable,
         name=node.name,
@@ -55,5 +60,5 @@ def node_action(node: NodePlan) -> Any:
         ros_arguments=["--log-level", node.log_level],
         output="screen",
         emulate_tty=True,
-        on_exit=[Shutdown(reason=f"{node.name} ended")] if node.required else None,
+        on_exit=[shutdown(reason=f"{node.name} ended")] if node.required else None,
     )

@@ -45,7 +45,7 @@ INPUTS = (
 
 
 def camera_info_beside(image: str) -> str:
-    """Return the topic where the calibration of ``image`` is by convention: ``/left/image_raw`` -> ``/left/camera_info``."""
+    """Return where the calibration of ``image`` is by convention: ``/left/camera_info`` for ``/left/image_raw``."""
     return image.rpartition("/")[0] + "/camera_info" if "/" in image else "camera_info"
 
 

@@ -11,7 +11,7 @@ PACKAGE = "depth_perception"
 
 
 def share_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return where the package's shared files may be: the checkout, ament prefixes, the Python prefix, in this order."""
+    """Return where shared files may be: the checkout, ament prefixes, the Python prefix, in this order."""
     checkout = Path(__file__).resolve().parents[2]
     folders = [checkout] if (checkout / "package.xml").is_file() else []
     prefixes = [Path(prefix) for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
@@ -19,7 +19,7 @@ def share_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
 
 
 def share_file(name: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the path of a shared file such as ``config/completion.yaml``; raises FileNotFoundError with every place."""
+    """Return the path of a shared file, ``config/completion.yaml`` for one; raises FileNotFoundError."""
     places = [folder / name for folder in share_folders(environment)]
     for place in places:
         if place.is_file():
