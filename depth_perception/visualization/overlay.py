@@ -26,15 +26,20 @@ def draw_points(
     height, width = out.shape[:2]
     rows = np.asarray(rows, np.int64)
     columns = np.asarray(columns, np.int64)
-    # widest offsets first, so that a dot's own centre is never covered by the rim of an earlier one
     reach = range(-radius, radius + 1)
-    offsets = sorted(((dy, dx) for dy in reach for dx in reach), key=lambda o: -(o[0] ** 2 + o[1] ** 2))
-    for dy, dx in offsets:
-        if dy * dy + dx * dx > (radius + 0.5) ** 2:
+    circles: dict[int, list[tuple[int, int]]] = {}
+    for dy in reach:
+        for dx in reach:
+            circles.setdefault(dy * dy + dx * dx, []).append((dy, dx))
+    # widest circle first; within one circle point after point, so that later points win
+    for distance in sorted(circles, reverse=True):
+        if distance > (radius + 0.5) ** 2:
             continue
-        y, x = rows + dy, columns + dx
+        offsets = np.asarray(circles[distance])
+        y = (rows[:, None] + offsets[:, 0]).ravel()  # (m * offsets,)
+        x = (columns[:, None] + offsets[:, 1]).ravel()
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        out[y[inside], x[inside]] = colors[inside]
+        out[y[inside], x[inside]] = np.repeat(colors, len(offsets), axis=0)[inside]
     return out
 
 
