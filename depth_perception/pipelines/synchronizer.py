@@ -64,8 +64,8 @@ class SyncSettings:
 class SyncedSet:
     """An image and the range data it was paired with.
 
-    ``other_stamp`` is the range data's own stamp, ``corrected_stamp`` that plus the offset, when it truly was taken;
-    ``interval`` >= 0 is the distance of that to the image in seconds. All four are None in a ``partial`` set.
+    ``other_stamp`` is the corrected one, offset included: when the range data truly was taken. ``interval`` is
+    ``other_stamp - image_stamp`` in seconds, negative for older range data. All three are None in a ``partial`` set.
     """
 
     image_stamp: int
@@ -74,12 +74,11 @@ class SyncedSet:
     other: Any | None
     interval: float | None
     partial: bool
-    corrected_stamp: int | None = None
 
 
 @dataclass(frozen=True)
 class SyncStatistics:
-    """Counts since the start: sets passed on with and without range data, images lost by cause, intervals in s.
+    """Counts since the start: sets passed on with and without range data, messages lost by cause, distances in s.
 
     Causes: ``no_partner`` (nothing in bound), ``queue_full`` (too many images waiting), ``late`` (behind what was
     passed on, images and range data alike), ``duplicate`` (image stamp seen twice), ``time_jump``, and the
@@ -107,7 +106,7 @@ class Synchronizer:
         self._settings = settings
         self._images: list[tuple[int, int, Any]] = []  # stamp, arrival, payload; by stamp
         self._image_stamps: list[int] = []
-        self._others: list[tuple[int, Any]] = []  # own stamp, payload; by corrected time
+        self._others: list[Any] = []  # payloads; by corrected time
         self._other_stamps: list[int] = []  # corrected
         self._ready: deque[SyncedSet] = deque()
         self._passing_on = False
@@ -156,12 +155,12 @@ class Synchronizer:
             corrected = stamp + _nanoseconds(self._settings.offset)
             place = bisect_left(self._other_stamps, corrected)
             if place < len(self._others) and self._other_stamps[place] == corrected:
-                self._others[place] = (stamp, payload)
+                self._others[place] = payload
             elif place < len(self._others) and self._last is not None and self._other_stamps[place] <= self._last:
                 self._drop("late")  # a nearer one is known for every image still to come
             else:
                 self._other_stamps.insert(place, corrected)
-                self._others.insert(place, (stamp, payload))
+                self._others.insert(place, payload)
             self._decide(now)
             self._limit_queues()
         self._pass_on()
@@ -249,9 +248,9 @@ class Synchronizer:
         if after == len(stamps) or (after > 0 and stamp - stamps[after - 1] < stamps[after] - stamp):
             nearest = after - 1
         if nearest >= 0 and abs(stamps[nearest] - stamp) <= bound:
-            other_stamp, other = self._others[nearest]
-            interval = abs(stamps[nearest] - stamp) * 1e-9
-            decided = SyncedSet(stamp, payload, other_stamp, other, interval, False, stamps[nearest])
+            other_stamp = stamps[nearest]
+            interval = (other_stamp - stamp) * 1e-9
+            decided = SyncedSet(stamp, payload, other_stamp, self._others[nearest], interval, False)
         elif settings.publish_partial:
             decided = SyncedSet(stamp, payload, None, None, None, True)
         else:
@@ -266,8 +265,9 @@ class Synchronizer:
             self._partials += by
             return
         self._pairs += by
-        self._interval_sum += by * decided.interval
-        self._interval_max = max(self._interval_max, decided.interval)
+        distance = abs(decided.interval)
+        self._interval_sum += by * distance
+        self._interval_max = max(self._interval_max, distance)
 
     def _pass_on(self) -> None:
         """Call back with what is ready, unless somebody (perhaps we, further up the stack) is at it already."""
