@@ -47,6 +47,9 @@ class TransformSource(Protocol):
     ) -> Matrix:
         """Return the transform from ``source`` at its stamp to ``target`` at its own, standing still in ``fixed``."""
 
+    def newest(self, target: str, source: str) -> int | None:
+        """Return the newest stamp at which ``lookup`` answers, or None if all links between them are static."""
+
 
 class _Link:
     """What is known of one child frame: its parent and pose over time, oldest first."""

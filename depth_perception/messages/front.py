@@ -217,16 +217,16 @@ class CompletionFront:
         decoded = clock()
         age: float | None = None
         latency = {"decode": decoded - started}
-        if synced.other is None:
+        if synced.other is None or synced.other_stamp is None:
             sparse = SparseDepth.from_image(np.zeros(frame.camera.shape, np.float32))
             notes += ("no range data arrived in time for this image",)
         elif settings.source == "depth":
-            sparse = self._measured_pixels(synced, frame, raw_camera, settings)
+            sparse = self._measured_pixels(synced.other, frame, raw_camera, settings)
         else:
-            cloud = self._cloud(synced, settings)
+            cloud = self._cloud(synced.other, synced.other_stamp, settings)
             latency["decode"] = clock() - started
             before = clock()
-            cloud, T_camera_lidar, age, cloud_notes = self._place(cloud, synced, frame, settings)
+            cloud, T_camera_lidar, age, cloud_notes = self._place(cloud, frame, settings)
             notes += cloud_notes
             latency["transform"] = clock() - before
             before = clock()
@@ -298,9 +298,9 @@ class CompletionFront:
                 self._cameras.popitem(last=False)
         return camera
 
-    def _cloud(self, synced: SyncedSet, settings: FrontSettings) -> PointCloud:
+    def _cloud(self, message: Any, stamp: int, settings: FrontSettings) -> PointCloud:
         try:
-            cloud = decode_cloud(synced.other)
+            cloud = decode_cloud(message)
         except MessageError as error:
             raise FrontError("bad_cloud", "points", str(error)) from error
         total = len(cloud)
@@ -317,10 +317,10 @@ class CompletionFront:
                 f"and cloud.max_range {settings.max_range:g} m",
             )
         # the corrected stamp is when the scan really was taken
-        return replace(cloud, stamp=synced.other_stamp, frame_id=cloud.frame_id.lstrip("/"))
+        return replace(cloud, stamp=stamp, frame_id=cloud.frame_id.lstrip("/"))
 
     def _place(
-        self, cloud: PointCloud, synced: SyncedSet, frame: CameraFrame, settings: FrontSettings
+        self, cloud: PointCloud, frame: CameraFrame, settings: FrontSettings
     ) -> tuple[PointCloud, np.ndarray, float | None, tuple[str, ...]]:
         """Return the cloud (deskewed), T_camera_lidar, age of the transform and notes."""
         notes: tuple[str, ...] = ()
@@ -338,14 +338,17 @@ class CompletionFront:
                 T = source.lookup(frame.frame_id, cloud.frame_id, frame.stamp)
             newest = source.newest(frame.frame_id, fixed or cloud.frame_id)
         except TransformError as error:
-            raise FrontError("no_transform", "points", str(error)) from error
+            raise FrontError(
+                "no_transform",
+                "points",
+                f"points in {cloud.frame_id!r} cannot be placed in {frame.frame_id!r}: {error}",
+            ) from error
         age = None if newest is None else (frame.stamp - newest) / NANOSECONDS
         return cloud, T, age, notes
 
     def _measured_pixels(
-        self, synced: SyncedSet, frame: CameraFrame, raw_camera: CameraModel, settings: FrontSettings
+        self, message: Any, frame: CameraFrame, raw_camera: CameraModel, settings: FrontSettings
     ) -> SparseDepth:
-        message = synced.other
         try:
             if hasattr(message, "format"):
                 depth = decode_compressed_depth(message)

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Fill the generated parts of README.md and docs/ from the code.
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+Usage: ``python scripts/generate_docs.py`` writes, ``--check`` only tells whether anything is stale.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS  # noqa: E402
+from depth_perception.pipelines.parameter_docs import markdown_table  # noqa: E402
+from depth_perception.pipelines.topics import (  # noqa: E402
+    COMPLETION_FRAMES,
+    COMPLETION_INPUTS,
+    COMPLETION_OUTPUTS,
+    frame_table,
+    topic_table,
+)
+from depth_perception.ros.launching import argument_table  # noqa: E402
+
+PARTS: dict[str, Callable[[], str]] = {
+    "completion inputs": lambda: topic_table(COMPLETION_INPUTS),
+    "completion outputs": lambda: topic_table(COMPLETION_OUTPUTS),
+    "completion frames": lambda: frame_table(COMPLETION_FRAMES),
+    "completion parameters": lambda: markdown_table(COMPLETION_PARAMETERS),
+    "completion launch": lambda: argument_table("completion"),
+    "evaluation launch": lambda: argument_table("evaluation"),
+}
+MARKED = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def documents() -> list[Path]:
+    """Return every file that may hold generated parts."""
+    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def fill(text: str) -> str:
+    """Return ``text`` with each generated part made anew; raises KeyError for an unknown name."""
+    return MARKED.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", text)
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check all documents; returns 1 if ``--check`` finds a stale one."""
+    stale = [path for path in documents() if fill(path.read_text()) != path.read_text()]
+    for path in stale:
+        print(f"{path.relative_to(REPOSITORY)} is stale; run scripts/generate_docs.py" if arguments else f"wrote {path}")
+        if "--check" not in arguments:
+            path.write_text(fill(path.read_text()))
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
