@@ -56,7 +56,7 @@ class BagPlayerNode(Node):
             self.close()
             raise StartError(str(error)) from error
         self._clock_type = rclpy_types().message_class("rosgraph_msgs/msg/Clock")
-        self._clock = self.create_publisher(self._clock_type, "/clock", QoSProfile(depth=1))
+        self._clock_publisher = self.create_publisher(self._clock_type, "/clock", QoSProfile(depth=1))
         self._publishers_by_topic = self._create_publishers(str(values["prefix"]))
         self._awaited = self._topics_to_wait_for(str(values["wait_for_subscribers"]))
         self._thread = threading.Thread(target=self._main, name="bag_player", daemon=True)
@@ -182,7 +182,7 @@ class BagPlayerNode(Node):
     def _tick(self, stamp: int) -> None:
         message = self._clock_type()
         message.clock.sec, message.clock.nanosec = divmod(stamp, NANOSECONDS)
-        self._clock.publish(message)
+        self._clock_publisher.publish(message)
 
     def _wait_for_subscribers(self) -> None:
         values, topics = self.parameters.values, self._awaited
@@ -196,9 +196,8 @@ class BagPlayerNode(Node):
                 self._sleep(SETTLE)
                 return
             if time.monotonic() >= deadline:
-                self.get_logger().warning(
-                    f"nobody subscribes to {', '.join(missing)} after {values['wait_timeout']:g} s; playing all the same"
-                )
+                waited = f"{values['wait_timeout']:g} s"
+                self.get_logger().warning(f"nobody subscribes to {', '.join(missing)} after {waited}; playing anyway")
                 return
             self._sleep(0.02)
 

@@ -100,7 +100,7 @@ class CompletionNode(PerceptionNode):
         if self._inputs is not None:
             self._inputs.close()
             self._inputs = None
-        self._front.reset("the node was deactivated")
+        self._front.reset("deactivated")
         return self._worker is None or self._worker.stop()
 
     def tear_down(self) -> None:
@@ -131,7 +131,7 @@ class CompletionNode(PerceptionNode):
     def on_time_jump(self, reason: str) -> None:
         """Forget all that was buffered; called for stamps and for /clock going back."""
         self.problem("time_jump", "", f"{reason}; all buffers were cleared")
-        self._front.reset(reason)
+        self._front.reset("time_jump")
         self._listener.transforms.clear()
         if self._worker is not None and self._worker.clear():
             self._drops.add("time_jump")

@@ -177,11 +177,12 @@ class CompletionInputs:
         )
 
     def _incompatible(self, entry: Input, policy: str, qos: QoSProfile) -> str:
-        publishers = []
-        for info in self._node.get_publishers_info_by_topic(entry.resolved):
-            if getattr(info.qos_profile, policy, None) != getattr(qos, policy, None):
-                publishers.append(f"{info.node_namespace.rstrip('/')}/{info.node_name}")
-        asked = getattr(qos, policy, None)
+        publishers = [
+            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            for info in self._node.get_publishers_info_by_topic(entry.resolved)
+            if getattr(info.qos_profile, policy, None) != getattr(qos, policy, None)
+        ]
+        asked: Any = getattr(qos, policy, None)
         name = asked.name.lower() if hasattr(asked, "name") else str(asked)
         return incompatible_publisher(entry.resolved, policy, publishers, name, "qos.reliability")
 

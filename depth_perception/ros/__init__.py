@@ -1,1 +1,1 @@
-"""Floor 4: what every live node needs, built on rclpy: parameters, quality of service, transforms, worker, diagnostics."""
+"""Floor 4: what every live node needs, built on rclpy."""

@@ -89,11 +89,12 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
 
 def use_fastdds_profile() -> None:
     """Point Fast DDS to the package's profile for large messages unless the user has set one."""
+    from depth_perception.ros.fastdds import use_profile
+
     try:
-        from depth_perception.ros.fastdds import use_profile
-    except ModuleNotFoundError:
-        return
-    use_profile()
+        use_profile()
+    except FileNotFoundError as error:  # the node works all the same, only large best-effort messages get lost
+        print(f"Fast DDS keeps its small buffers: {error}", file=sys.stderr)
 
 
 def _initialize(rclpy: Any, args: list[str] | None, handlers: Any) -> None:

@@ -6,6 +6,7 @@ our transform tree. Both listen through the same subscriptions and raise the sam
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -189,7 +190,7 @@ class LiveTransforms:
             while True:
                 try:
                     answer = ask()
-                except TransformError as error:
+                except TransformError as error:  # noqa: PERF203 - it is the loop's purpose
                     left = deadline - time.monotonic()
                     if left <= 0 or self._closed or self._is_too_old(error, steps):
                         self.failures += 1
@@ -230,10 +231,10 @@ class TransformListener:
             node.create_subscription(
                 kind,
                 topic,
-                lambda message, static=static: self._take(message, static),
+                functools.partial(self._take, static),
                 qos,
                 event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=lambda event, topic=topic: self._on_incompatible(topic, event)
+                    incompatible_qos=functools.partial(self._on_incompatible, topic)
                 ),
             )
             for topic, qos, static in (("/tf", tf_qos(), False), ("/tf_static", static_tf_qos(), True))
@@ -246,11 +247,11 @@ class TransformListener:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
 
-    def _take(self, message: Any, static: bool) -> None:
+    def _take(self, static: bool, message: Any) -> None:
         for transform in message.transforms:
             try:
                 self.transforms.insert(transform, static)
-            except ValueError as error:
+            except ValueError as error:  # noqa: PERF203 - one bad transform must not lose the others
                 self._on_problem("tf", "/tf_static" if static else "/tf", str(error))
 
     def _on_incompatible(self, topic: str, event: Any) -> None:

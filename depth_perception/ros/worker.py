@@ -5,6 +5,7 @@ Callbacks only put; the thread takes whatever is newest when it becomes free, so
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -99,7 +100,7 @@ class Worker:
             for task in tasks:
                 self._guard(task)
             if has_item:
-                self._guard(lambda item=item: self._work(item))
+                self._guard(functools.partial(self._work, item))
 
     def _guard(self, call: Callable[[], None]) -> None:
         try:
