@@ -158,6 +158,7 @@ def _at_least(option: str, value: int, least: int) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from depth_perception.evaluation.evaluator import EvaluationSettings, evaluate
     from depth_perception.evaluation.holdout import Holdout
+    from depth_perception.evaluation.model_choice import parse_models
     from depth_perception.evaluation.report import write_report
     from depth_perception.evaluation.summary import summary_table
 
@@ -167,7 +168,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     settings = EvaluationSettings(
         recording=options.recording,
         topics=_choice(options, truth),
-        models=tuple(name.strip() for name in options.models.split(",") if name.strip()),
+        models=parse_models(options.models),
         holdout=None if options.holdout is None else Holdout.parse(options.holdout, options.seed),
         seed=options.seed,
         parameters=_values(options),
@@ -237,7 +238,7 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _launch(options: argparse.Namespace) -> int:
-    from depth_perception.ros.launching import main as launch
+    from depth_perception.nodes.launches import main as launch
 
     return launch([options.name, *options.arguments])
 
@@ -251,13 +252,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from depth_perception.evaluation.model_choice import PREFIX, peer_names
+    from depth_perception.evaluation.model_choice import PREFIX, peer_options
     from depth_perception.models import zoo
 
     for name in zoo.names():
-        print(f"{name:24} {(type(zoo.load(name)).__doc__ or '').strip().splitlines()[0]}")
-    for name in peer_names():
-        print(f"{PREFIX + name:24} Published method, for comparison in evaluate only.")
+        print(f"{name:24} {(type(zoo.load(name)).__doc__ or '').strip().partition(chr(10))[0]}")
+    for family, sets in peer_options().items():
+        choices = f" with options {' | '.join(sets)}" if sets[0] else ""
+        print(f"{PREFIX + family:24} Published method, to compare with in evaluate only{choices}")
     return 0
 
 

@@ -1,8 +1,9 @@
 """Completion on a robot: ros2 launch depth_perception completion.launch.py image:=/camera/image_raw points:=/lidar."""
 
+from depth_perception.nodes.launches import COMPLETION
 from depth_perception.ros.launch_actions import launch_description
 
 
 def generate_launch_description():
-    """Return what ``ros2 launch`` runs; every argument is described in depth_perception/ros/launches.py."""
-    return launch_description("completion")
+    """Return what ``ros2 launch`` runs; the arguments are described in depth_perception/nodes/launches.py."""
+    return launch_description(COMPLETION)

@@ -10,14 +10,12 @@ from importlib import import_module
 from typing import Any
 
 from depth_perception.ros.fastdds import profile_variables
-from depth_perception.ros.launches import LAUNCHES
 from depth_perception.ros.launching import Launch, LaunchError, NodePlan
 
 
-def launch_description(name: str) -> Any:
-    """Return the ``launch.LaunchDescription`` of one of ``LAUNCHES``; raises KeyError for another name."""
+def launch_description(description: Launch) -> Any:
+    """Return the ``launch.LaunchDescription`` of ``description``."""
     launch, actions = import_module("launch"), import_module("launch.actions")
-    description = LAUNCHES[name]
     declared = [
         actions.DeclareLaunchArgument(
             argument.name,
@@ -49,6 +47,11 @@ def node_action(node: NodePlan) -> Any:
     typed = {
         name: descriptions.ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()
     }
+
+    def ended(event: Any, context: Any) -> list[Any]:
+        """End everything with a required node, and with any node that failed."""
+        return [shutdown(reason=f"{node.name} ended")] if node.required or event.returncode else []
+
     return launch_ros.Node(
         package=node.package,
         executable=node.executable,
@@ -60,5 +63,5 @@ def node_action(node: NodePlan) -> Any:
         ros_arguments=["--log-level", node.log_level],
         output="screen",
         emulate_tty=True,
-        on_exit=[shutdown(reason=f"{node.name} ended")] if node.required else None,
+        on_exit=ended,
     )

@@ -156,20 +156,15 @@ def describe(launch: Launch) -> str:
     return "\n".join(lines)
 
 
-def main(words: Sequence[str]) -> int:
-    """Run ``NAME [argument:=value ...]``, or show a launch's arguments with ``--show-args``; return the exit status."""
-    from depth_perception.ros.launches import LAUNCHES
-
-    name, rest = (words[0], list(words[1:])) if words else ("", [])
-    launch = LAUNCHES.get(name)
-    if launch is None:
-        print(f"depth_perception launch: {name!r} is not one of {', '.join(LAUNCHES)}", file=sys.stderr)
-        return 2
-    if {"-s", "--show-args"} & set(rest):
-        print(describe(launch))
-        return 0
-    try:
-        return run_without_ros(launch, parse_arguments(rest))
-    except LaunchError as error:
-        print(f"depth_perception launch {name}: {error}", file=sys.stderr)
-        return 2
+def argument_table(launch: Launch) -> str:
+    """Return the arguments of ``launch`` as a GitHub markdown table."""
+    rows = ["| argument | default | meaning |", "|---|---|---|"]
+    for argument in launch.arguments:
+        default = (
+            "must be given" if argument.default is None else f"`{argument.default}`" if argument.default else "empty"
+        )
+        choices = (
+            f" One of {', '.join(f'`{choice}`' for choice in argument.choices if choice)}." if argument.choices else ""
+        )
+        rows.append(f"| `{argument.name}` | {default} | {argument.description}{choices} |")
+    return "\n".join(rows)

@@ -1,0 +1,284 @@
+"""The launches of this package: completion on a robot, evaluation of a recording; and the command that runs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.parameters import ParameterError, read_parameter_file
+from depth_perception.ros import launching
+from depth_perception.ros.launching import Argument, Launch, LaunchError, NodePlan, Value
+from depth_perception.ros.share import share_file
+
+TRUE_FALSE = ("true", "false")
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+# launch argument -> parameter of the completion node; an empty argument leaves the parameter as the file has it
+COMPLETION_SETTINGS = {
+    "model": "model",
+    "image_transport": "image.transport",
+    "depth_transport": "input.depth_transport",
+    "reliability": "qos.reliability",
+    "fixed_frame": "transform.fixed_frame",
+}
+
+COMMON = (
+    Argument("params_file", "", "Parameter file of the completion node; empty: config/completion.yaml of the package."),
+    *(
+        Argument(
+            argument,
+            "",
+            f"{COMPLETION_PARAMETERS[parameter].description} Empty: as in params_file.",
+            ("", *COMPLETION_PARAMETERS[parameter].choices) if COMPLETION_PARAMETERS[parameter].choices else (),
+        )
+        for argument, parameter in COMPLETION_SETTINGS.items()
+    ),
+    Argument("rviz", "false", "Start rviz2 with config/rviz/completion.rviz.", TRUE_FALSE),
+    Argument("rviz_frame", "", "Fixed frame of rviz2; empty: that of its configuration."),
+    Argument("log_level", "info", "Least severity that the nodes print.", LOG_LEVELS),
+)
+
+INPUTS = (
+    Argument("image", "image", "Topic of the camera image; without the /compressed at its end."),
+    Argument("camera_info", "", "Topic of the camera's calibration; empty: camera_info beside the image."),
+    Argument("points", "points", "Topic of the range sensor's PointCloud2."),
+    Argument("sparse_depth", "", "Topic of a sparse depth image to use instead of points; without /compressedDepth."),
+)
+# launch argument -> what the evaluator calls that topic
+RECORDED = {
+    "image": "image",
+    "camera_info": "camera_info",
+    "points": "points",
+    "sparse_depth": "depth",
+    "truth": "truth",
+}
+RECORDED_INPUTS = (
+    Argument("image", "", "Image topic in the recording; empty: found by type."),
+    Argument("camera_info", "", "Its camera_info in the recording; empty: found by type."),
+    Argument("points", "", "Point cloud topic in the recording; empty: found by type."),
+    Argument("sparse_depth", "", "Sparse depth image in the recording, to use instead of points."),
+    Argument("truth", "", "Depth image topic with ground truth; empty: one named ground_truth, if any."),
+)
+
+
+def camera_info_beside(image: str) -> str:
+    """Return where the calibration of ``image`` is by convention: ``/left/camera_info`` for ``/left/image_raw``."""
+    return image.rpartition("/")[0] + "/camera_info" if "/" in image else "camera_info"
+
+
+def input_remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return how the completion node's inputs are renamed to the user's topics; what stays the same is left out."""
+    targets = {
+        "image": values["image"],
+        "image/compressed": values["image"] + "/compressed",
+        "camera_info": values["camera_info"] or camera_info_beside(values["image"]),
+        "points": values["points"],
+    }
+    if values["sparse_depth"]:
+        targets["sparse_depth"] = values["sparse_depth"]
+        targets["sparse_depth/compressedDepth"] = values["sparse_depth"] + "/compressedDepth"
+    return tuple((source, target) for source, target in targets.items() if source != target)
+
+
+def completion_node(values: Mapping[str, str], use_sim_time: bool) -> NodePlan:
+    """Return the completion node as the arguments ask for it."""
+    parameters: dict[str, Value] = {
+        parameter: values[argument] for argument, parameter in COMPLETION_SETTINGS.items() if values[argument]
+    }
+    if values["sparse_depth"]:
+        parameters["input.source"] = "depth"
+    if use_sim_time:
+        parameters["use_sim_time"] = True
+    if values.get("autostart") == "false":
+        parameters["autostart"] = False
+    return NodePlan(
+        "completion_node",
+        "completion_node",
+        namespace=values.get("namespace", ""),
+        parameter_file=values["params_file"] or str(share_file("config/completion.yaml")),
+        parameters=parameters,
+        remappings=input_remappings(values),
+        log_level=values["log_level"],
+    )
+
+
+def rviz(values: Mapping[str, str], use_sim_time: bool) -> list[NodePlan]:
+    """Return rviz2 if it is wanted; it sees the node's topics by the same names as the node."""
+    if values["rviz"] != "true":
+        return []
+    frame = ("-f", values["rviz_frame"]) if values["rviz_frame"] else ()
+    return [
+        NodePlan(
+            "rviz2",
+            "rviz2",
+            namespace=values.get("namespace", ""),
+            package="rviz2",
+            arguments=("-d", str(share_file("config/rviz/completion.rviz")), *frame),
+            parameters={"use_sim_time": True} if use_sim_time else {},
+            remappings=input_remappings(values),
+            required=False,
+        )
+    ]
+
+
+def plan_completion(values: Mapping[str, str]) -> list[NodePlan]:
+    """Plan ``launch/completion.launch.py``."""
+    use_sim_time = values["use_sim_time"] == "true"
+    return [completion_node(values, use_sim_time), *rviz(values, use_sim_time)]
+
+
+COMPLETION = Launch(
+    "completion",
+    "Dense depth and a coloured cloud from a running camera and range sensor.",
+    (
+        Argument("namespace", "", "Namespace of the node and its outputs, one for each camera."),
+        *INPUTS,
+        Argument("use_sim_time", "false", "Follow /clock: true in simulation and replay.", TRUE_FALSE),
+        Argument("autostart", "true", "Activate at once; false leaves that to a lifecycle manager.", TRUE_FALSE),
+        *COMMON,
+    ),
+    plan_completion,
+)
+
+
+def completion_values(values: Mapping[str, str]) -> dict[str, Value]:
+    """Return every parameter of the completion node as arguments and params_file have it; raises LaunchError."""
+    try:
+        file = values["params_file"]
+        settings = read_parameter_file(file, COMPLETION_PARAMETERS, "completion_node") if file else {}
+        for argument, parameter in COMPLETION_SETTINGS.items():
+            if values[argument]:
+                settings[parameter] = values[argument]
+        if values["sparse_depth"]:
+            settings["input.source"] = "depth"
+        return COMPLETION_PARAMETERS.resolve(settings)
+    except (ParameterError, OSError, ValueError) as error:
+        raise LaunchError(f"params_file: {error}") from error
+
+
+def find_topics(values: Mapping[str, str], settings: Mapping[str, Value]) -> dict[str, str]:
+    """Return the recorded topic behind each input, empty where there is none; raises LaunchError if it is in doubt."""
+    from depth_perception.evaluation.recording_topics import TopicChoice, TopicError
+    from depth_perception.evaluation.replay import Replay
+    from depth_perception.recordings.reader import Recording, RecordingError
+
+    given = TopicChoice(**{field: values[argument] or None for argument, field in RECORDED.items()})
+    try:
+        with Recording(Path(values["bag"])) as recording:
+            found = Replay(recording, given, settings).topics
+    except (RecordingError, TopicError, OSError) as error:
+        raise LaunchError(f"bag: {error}") from error
+    return {argument: getattr(found, field) or "" for argument, field in RECORDED.items()}
+
+
+def plan_evaluation(values: Mapping[str, str]) -> list[NodePlan]:
+    """Plan ``launch/evaluation.launch.py``: bag player, completion node, evaluation node.
+
+    Writes the parameters that completion and scoring share to ``completion.yaml`` in the folder ``out``.
+    """
+    settings = completion_values(values)
+    topics = find_topics(values, settings)
+    bag, out = str(Path(values["bag"]).resolve()), Path(values["out"]).resolve()
+    shared = write_parameters(out / "completion.yaml", {**settings, **_transports(topics)})
+    live = {**values, **dict.fromkeys(COMPLETION_SETTINGS, ""), **_base_names(topics), "params_file": shared}
+    scoring: dict[str, Value] = {
+        "bag": bag,
+        "out": str(out),
+        "params_file": shared,
+        "holdout": values["holdout"],
+        "frames": _number("frames", values, int),
+        "every": _number("every", values, int),
+        **{f"topics.{field}": topics[argument] for argument, field in RECORDED.items()},
+    }
+    playing: dict[str, Value] = {
+        "bag": bag,
+        "rate": _number("rate", values, float),
+        "start_offset": _number("start_offset", values, float),
+        "wait_for_subscribers": ",".join(topic for name, topic in topics.items() if topic and name != "truth"),
+    }
+    level, names = values["log_level"], input_remappings(live)
+    return [
+        NodePlan("evaluation_node", "evaluation_node", parameters=scoring, remappings=names, log_level=level),
+        completion_node(live, use_sim_time=True),
+        NodePlan("bag_player_node", "bag_player_node", parameters=playing, log_level=level, required=False),
+        *rviz(live, use_sim_time=True),
+    ]
+
+
+def write_parameters(file: Path, values: Mapping[str, Value]) -> str:
+    """Write a parameter file for any node and return its path as text."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(values)}}, sort_keys=False))
+    return str(file)
+
+
+def _transports(topics: Mapping[str, str]) -> dict[str, Value]:
+    """Return the parameters that follow from how the recorded topics end."""
+    told: dict[str, Value] = {"image.transport": "compressed" if topics["image"].endswith("/compressed") else "raw"}
+    if topics["sparse_depth"]:
+        is_compressed = topics["sparse_depth"].endswith("/compressedDepth")
+        told["input.depth_transport"] = "compressedDepth" if is_compressed else "raw"
+    return told
+
+
+def _base_names(topics: Mapping[str, str]) -> dict[str, str]:
+    """Return topics as the arguments of a completion node, which adds a transport's ending itself."""
+    return {
+        "image": topics["image"].removesuffix("/compressed"),
+        "camera_info": topics["camera_info"],
+        "points": topics["points"] or "points",
+        "sparse_depth": topics["sparse_depth"].removesuffix("/compressedDepth"),
+    }
+
+
+def _number(name: str, values: Mapping[str, str], kind: type[int] | type[float]) -> int | float:
+    try:
+        return kind(values[name])
+    except ValueError:
+        raise LaunchError(f"{name}: {values[name]!r} is not a number") from None
+
+
+EVALUATION = Launch(
+    "evaluation",
+    "Play a recording through the completion node, watch it, score the recording, write a report.",
+    (
+        Argument("bag", None, "Recording: ROS 1 .bag, ROS 2 folder, .mcap or .db3."),
+        Argument("out", "evaluation", "Folder for report.html, scores and pictures."),
+        *RECORDED_INPUTS,
+        Argument("holdout", "", "What to keep back for scoring: points:SHARE, rings:N or none; empty: as fits."),
+        Argument("rate", "1.0", "Speed of playback."),
+        Argument("start_offset", "0.0", "Seconds of the beginning that are not played."),
+        Argument("frames", "0", "Score this many frames; 0: all."),
+        Argument("every", "1", "Score every n-th frame."),
+        *COMMON,
+    ),
+    plan_evaluation,
+)
+
+LAUNCHES = {launch.name: launch for launch in (COMPLETION, EVALUATION)}
+
+
+def argument_table(name: str) -> str:
+    """Return the arguments of the launch ``name`` as a GitHub markdown table; raises KeyError."""
+    return launching.argument_table(LAUNCHES[name])
+
+
+def main(words: Sequence[str]) -> int:
+    """Run ``NAME [argument:=value ...]``, or show a launch's arguments with ``--show-args``; return the exit status."""
+    name, rest = (words[0], list(words[1:])) if words else ("", [])
+    launch = LAUNCHES.get(name)
+    if launch is None:
+        print(f"depth_perception launch: {name!r} is not one of {', '.join(LAUNCHES)}", file=sys.stderr)
+        return 2
+    if {"-s", "--show-args"} & set(rest):
+        print(launching.describe(launch))
+        return 0
+    try:
+        return launching.run_without_ros(launch, launching.parse_arguments(rest))
+    except LaunchError as error:
+        print(f"depth_perception launch {name}: {error}", file=sys.stderr)
+        return 2
