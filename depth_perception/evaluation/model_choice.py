@@ -33,13 +33,41 @@ class PeerCompleter:
         return DepthPrediction(depth, np.full_like(depth, np.nan))
 
 
-def peer_names() -> tuple[str, ...]:
-    """Return the peers that this OpenCV build can run, without the prefix."""
-    return peers.available()
+def peer_options() -> dict[str, list[str]]:
+    """Return the option sets of each peer family that this OpenCV build can run, in order."""
+    found: dict[str, list[str]] = {}
+    for name in peers.available():
+        family, _, options = name.partition(":")
+        found.setdefault(family, []).append(options)
+    return found
+
+
+def parse_models(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list of models; options of a peer may hold commas themselves.
+
+    A part that is no model of the zoo and has no prefix belongs to the peer before it.
+    """
+    names: list[str] = []
+    for part in (piece.strip() for piece in text.split(",")):
+        if not part:
+            continue
+        if names and names[-1].startswith(PREFIX) and not part.startswith(PREFIX) and part not in zoo.names():
+            names[-1] += "," + part
+        else:
+            names.append(part)
+    return tuple(dict.fromkeys(names))
 
 
 def load_model(name: str) -> Completer:
-    """Return the model called ``name``; raises ValueError listing what there is."""
-    if name.startswith(PREFIX):
-        return PeerCompleter(name[len(PREFIX) :])
-    return zoo.load(name)
+    """Return the model called ``name``; a peer without options gets its first. Raises ValueError listing all."""
+    if not name.startswith(PREFIX):
+        if name not in zoo.names():
+            raise ValueError(
+                f"unknown model {name!r}; known: {', '.join(zoo.names())}, and for comparison "
+                + ", ".join(PREFIX + family for family in peer_options())
+            )
+        return zoo.load(name)
+    wanted, options = name[len(PREFIX) :], peer_options()
+    if wanted in options and options[wanted][0]:
+        wanted += ":" + options[wanted][0]
+    return PeerCompleter(wanted)

@@ -9,6 +9,7 @@ from depth_perception.evaluation.recording_topics import IMAGE, TopicChoice, cho
 from depth_perception.geometry.transform_tree import TransformTree
 from depth_perception.messages.front import CompletionFront, FrontError, FrontSettings
 from depth_perception.messages.transform import transform_from_message
+from depth_perception.messages.types import MessageError
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.recordings.reader import Recording
@@ -33,6 +34,7 @@ class Replay:
     ):
         """``values`` are those of COMPLETION_PARAMETERS, complete. Raises TopicError, RecordingError."""
         self._recording = recording
+        self._on_problem = on_problem
         self.settings = FrontSettings.from_parameters(values)
         types = {name: info.type for name, info in recording.topics().items() if info.count}
         self.topics = choose_topics(types, self._encoding_of, choice, self.settings.source)
@@ -48,6 +50,8 @@ class Replay:
 
     def topic_of(self, role: str) -> str:
         """Return the recorded topic behind an input name of the front, for messages to people."""
+        if role.startswith("/"):
+            return role
         return getattr(self.topics, "depth" if role == "sparse_depth" else role, None) or role
 
     def explain(self, error: FrontError) -> str:
@@ -102,6 +106,11 @@ class Replay:
         topics = [name for name, kind in types.items() if kind == TF_TYPE]
         for item in self._recording.messages(topics) if topics else ():
             for transform in item.message.transforms:
-                parent, child, stamp, T = transform_from_message(transform)
+                try:
+                    parent, child, stamp, T = transform_from_message(transform)
+                except MessageError as error:  # one bad publisher must not take the others with it
+                    if self._on_problem is not None:
+                        self._on_problem(FrontError("bad_transform", item.topic, str(error)))
+                    continue
                 tree.insert(parent, child, stamp, T, static=item.topic.endswith("tf_static"))
         return tree

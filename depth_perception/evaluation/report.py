@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -272,7 +273,7 @@ def write_pictures(result: EvaluationResult, folder: Path) -> list[Path]:
         for example in examples:
             pictures = frame_pictures(example)
             for model, panels in pictures.models.items():
-                name = f"{kind}_{model.replace(':', '_')}"
+                name = f"{kind}_{re.sub('[^A-Za-z0-9.-]+', '_', model)}"
                 flat = [*pictures.shared, *panels[:-1]]
                 title = f"{result.recording['name']}, frame {example.index} ({kind}), model {model}"
                 sheet = folder / f"{name}.png"

@@ -93,8 +93,7 @@ def read_depth(path: str | Path, scale: float = 0.001) -> FloatImage:
         raise TruthError(f"{path}: not a depth picture with one channel")
     if data.dtype == np.uint8:
         raise TruthError(f"{path}: 8-bit pictures cannot hold depth; give 16-bit PNG or floating point")
-    depth = data.astype(np.float32)
-    if np.issubdtype(data.dtype, np.integer):
-        depth *= np.float32(scale)
+    is_integer = np.issubdtype(data.dtype, np.integer)
+    depth = (data * float(scale) if is_integer else data).astype(np.float32)
     depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
     return depth
