@@ -84,9 +84,7 @@ class RclpyTypes(MessageTypes):
             current = getattr(message, field)
             if isinstance(current, array.array):
                 # The generated setter copies once more, and element by element if field checks are on.
-                numbers = _numbers(name, field, value, np.dtype(current.typecode))
-                if numbers.size:  # a memoryview of nothing cannot be cast
-                    current.frombytes(numbers.data.cast("B"))
+                current.frombytes(_numbers(name, field, value, np.dtype(current.typecode)).data.cast("B"))
             elif isinstance(current, np.ndarray):
                 current[...] = _numbers(name, field, value, current.dtype, current.size)
             else:
