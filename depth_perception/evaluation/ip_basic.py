@@ -10,9 +10,7 @@ import numpy as np
 
 from depth_perception.frames import FloatImage
 
-_DIAMOND_5 = np.array(
-    [[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 1, 0, 0]], np.uint8
-)
+_DIAMOND_5 = np.array([[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 1, 0, 0]], np.uint8)
 
 
 def ip_basic(

@@ -64,7 +64,9 @@ def sample(
     valid = np.isfinite(truth) & (truth > 0)
     rng = np.random.default_rng([seed, zlib.crc32(pattern.split("+")[0].encode())])
     if kind == "lines":
-        chosen = _ring_lines(int(number), rings, valid, rng) if rings is not None else _lines(int(number), valid, camera)
+        chosen = (
+            _ring_lines(int(number), rings, valid, rng) if rings is not None else _lines(int(number), valid, camera)
+        )
     elif kind == "share" and valid.mean() < 0.1:
         return None
     else:

@@ -141,6 +141,7 @@ def _peers() -> tuple[Peer, ...]:
     ]
     for blur in ("gaussian", "bilateral", "none"):
         for top in (True, False):
+
             def function(image, sparse, blur=blur, top=top):
                 return ip_basic(sparse, blur=blur, extend_to_top=top)
 
@@ -158,6 +159,14 @@ def _peers() -> tuple[Peer, ...]:
     for mode, label in modes:
         add(f"domain_{label}", lambda i, s, a, b, mode=mode: _domain_transform(i, s, a, b, mode),
             (8.0, 20.0), (8.0, 60.0), (30.0, 20.0), (30.0, 60.0), (80.0, 60.0))  # fmt: skip
-    add("global_smoother", _global_smoother, (100.0, 5.0), (1000.0, 5.0), (10000.0, 5.0), (1000.0, 15.0), (10000.0, 15.0))
+    add(
+        "global_smoother",
+        _global_smoother,
+        (100.0, 5.0),
+        (1000.0, 5.0),
+        (10000.0, 5.0),
+        (1000.0, 15.0),
+        (10000.0, 15.0),
+    )
     add("weighted_median", _weighted_median, (5, 25.5), (11, 25.5))
     return tuple(peers)

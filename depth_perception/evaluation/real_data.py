@@ -156,7 +156,9 @@ def _kitti_truth(root: Path) -> list[Callable[[], RealFrame]]:
     camera = CameraModel.pinhole(707.0493, 707.0493, 604.0814, 180.5066, 1242, 375)
 
     def job(path: Path) -> RealFrame:
-        return RealFrame("kitti_truth", path.stem, read_color(folder / "rgb" / path.name), read_depth(path, 256), camera)
+        return RealFrame(
+            "kitti_truth", path.stem, read_color(folder / "rgb" / path.name), read_depth(path, 256), camera
+        )
 
     return [lambda path=path: job(path) for path in sorted((folder / "depth").glob("*.png"))]
 

@@ -1,0 +1,99 @@
+"""From the planes of the points to one value a grid cell.
+
+Every cell hears the nine points around it. A point's weight falls with its distance, with the colour changes met on the
+straight way to it, and with disbelief. The values are then not averaged but agreed upon: reweighting by
+Cauchy weights of shrinking scale settles on one surface where two compete, which keeps edges sharp.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.models.neighborhood import Neighborhood
+from depth_perception.models.parallel import bands, parallel_map
+from depth_perception.models.surfels import Surfels
+
+Array = NDArray[np.float32]
+
+
+class BlendSettings(NamedTuple):
+    """``falloff``: how fast weight falls with distance; ``color``: how fast with colour change, 0: unguided;
+    ``channels``: 3 for colour, 1 for grey as a faster guide.
+    """
+
+    falloff: float = 0.2
+    color: float = 3.0
+    scales: tuple[float, ...] = (0.1, 0.03, 0.03)
+    channels: int = 3
+    bands: int = 8
+
+
+class Blend(NamedTuple):
+    """Per cell (h, w): ``inverse`` depth in 1/m, and what its standard deviation is made from, all relative to it.
+
+    ``agreement``: spread of the values on the surface settled on; ``dispute``: spread of all of them; ``distance`` to
+    the nearest believed point in blocks; ``residual``: misfit of the planes heard.
+    """
+
+    inverse: Array
+    agreement: Array
+    dispute: Array
+    distance: Array
+    residual: Array
+
+
+def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings: BlendSettings) -> Blend:
+    """Blend the surfels over the grid; ``guide`` is float32 (channels, h, w) in [0, 1] or None."""
+    height, width = points.shape
+    log_belief = np.log(np.maximum(surfels.belief, np.float32(1e-12)))
+    colors = None if guide is None else guide[:, points.rows, points.columns]  # (channels, n)
+
+    def work(band: slice) -> tuple[Array, ...]:
+        near = points.near[:, band]
+        y = np.arange(band.start, band.stop, dtype=np.float32)[:, None]
+        x = np.arange(width, dtype=np.float32)
+        py, px = np.take(points.y, near), np.take(points.x, near)
+        away = np.square(py - y) + np.square(px - x)  # (k, rows, w), in cells squared
+        closest = away.min(0)
+        soft = closest + np.float32(0.3 + 0.1 * points.block**2)
+        logarithm = np.take(log_belief, near) - (away - closest) * (np.float32(settings.falloff) / soft)
+        if guide is not None and colors is not None and settings.color:
+            logarithm -= np.float32(settings.color) * _color_change(guide, colors, near, py, px, band)
+        weight = np.exp(logarithm - logarithm.max(0))
+        weight /= weight.sum(0)
+        value = np.take(surfels.offset, near) + np.take(surfels.gy, near) * y + np.take(surfels.gx, near) * x
+        inverse = np.take(points.inverse, near)
+        np.clip(value, inverse.min(0) * np.float32(0.9), inverse.max(0) * np.float32(1.1), out=value)
+        center = (weight * value).sum(0)
+        for scale in settings.scales:
+            share = weight / (1 + np.square((value - center) / (center * np.float32(scale))))
+            total = share.sum(0)
+            center = (share * value).sum(0) / total
+        off = np.square(value / center - 1)
+        agreement = np.sqrt((share * off).sum(0) / total)
+        dispute = np.sqrt((weight * off).sum(0))
+        distance = np.sqrt((weight * away).sum(0)) / np.float32(points.block)
+        residual = (weight * np.take(surfels.residual, near)).sum(0)
+        return center, agreement, dispute, distance, residual
+
+    parts = parallel_map(work, bands(height, settings.bands))
+    return Blend(*(np.concatenate(field) for field in zip(*parts)))
+
+
+def _color_change(guide, colors, near, py, px, band) -> Array:
+    """Sum of colour changes from each cell to the middle of the way and from there to the point."""
+    height, width = guide.shape[1:]
+    y = np.arange(band.start, band.stop)[:, None]
+    x = np.arange(width)
+    middle = ((py + y) * np.float32(0.5) + np.float32(0.5)).astype(np.int64) * width
+    middle += ((px + x) * np.float32(0.5) + np.float32(0.5)).astype(np.int64)
+    np.clip(middle, 0, height * width - 1, out=middle)
+    change = np.zeros(near.shape, np.float32)
+    for channel, values in zip(guide, colors):
+        between = np.take(channel.reshape(-1), middle)
+        change += np.abs(between - channel[band])
+        change += np.abs(np.take(values, near) - between)
+    return change

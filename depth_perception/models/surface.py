@@ -1,0 +1,125 @@
+"""The steps both completers share: points to planes, planes to a grid, grid to the image, with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.frames import DepthPrediction, FloatImage
+from depth_perception.models import neighborhood, surfels
+from depth_perception.models.blend import Blend, BlendSettings, blend
+from depth_perception.models.neighborhood import Neighborhood
+from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
+from depth_perception.models.upsample import enlarge, enlarge_guided
+
+
+@dataclass(frozen=True)
+class SurfaceSettings:
+    """What the two completers do differently.
+
+    ``cells``: most cells of the working grid; ``cells_per_spacing``: cells wished for between
+    neighbouring points; ``coarsest``: widest cell in pixels where time allows a finer one;
+    ``starts`` and ``rounds`` of the plane fits up to ``many`` points, beyond them one round and shorter starts;
+    ``sharpen``: draw depth edges at full resolution along the image's.
+    """
+
+    cells: int = 120_000
+    cells_per_spacing: float = 6.0
+    coarsest: int = 4
+    starts: tuple[tuple[float, ...], ...] = (NARROW, SHRINKING)
+    rounds: int = 2
+    many: int = 5_000
+    sharpen: bool = True
+    blend: BlendSettings = field(default_factory=BlendSettings)
+
+
+def grid_step(shape: tuple[int, int], count: int, settings: SurfaceSettings) -> int:
+    """Return the edge of a grid cell in pixels: fine enough for the points, coarse enough for the time.
+
+    Resolution follows density: about ``cells_per_spacing`` cells lie between neighbouring points.
+    """
+    area = shape[0] * shape[1]
+    wished = int(np.sqrt(area / max(count, 1)) / settings.cells_per_spacing)
+    step = min(max(wished, 1), settings.coarsest)
+    while area > settings.cells * step * step:
+        step += 1
+    return step
+
+
+def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: SurfaceSettings) -> DepthPrediction:
+    """Complete checked inputs with at least one point; see ``Completer.infer`` for shapes and units."""
+    measured = np.flatnonzero(sparse)
+    step = grid_step(sparse.shape, len(measured), settings)
+    points = neighborhood.build(sparse, step)
+    planes = surfels.fit(points, *_fits(points, settings))
+    small = guide = None
+    if image is not None:
+        size = (points.shape[1], points.shape[0])
+        small = cv2.resize(
+            cv2.GaussianBlur(image, (0, 0), 1) if step > 1 else image, size, interpolation=cv2.INTER_AREA
+        )
+        guide = _channels(small, settings.blend.channels)
+    surface = blend(points, planes, guide, settings.blend)
+    deviation = enlarge(relative_deviation(surface, planes), step, sparse.shape)
+    if image is not None and small is not None and settings.sharpen:
+        inverse = enlarge_guided(surface.inverse, step, image, small)
+    else:
+        inverse = enlarge(surface.inverse, step, sparse.shape)
+    depth = np.reciprocal(inverse)
+    deviation = deviation * depth
+    inlier = _keep_measurements(depth, deviation, sparse, measured, points, planes)
+    return DepthPrediction(depth, deviation, inlier)
+
+
+def _fits(points: Neighborhood, settings: SurfaceSettings) -> tuple[Sequence[Sequence[float]], int]:
+    """Choose how much work the plane fits may be: slopes hardly matter where neighbours touch."""
+    count, cells = len(points.rows), points.shape[0] * points.shape[1]
+    if count <= settings.many:
+        return settings.starts, settings.rounds
+    if count * 3 > cells:
+        return (), 1
+    return tuple(start[:2] for start in settings.starts), 1
+
+
+def _channels(small: NDArray[np.uint8], channels: int) -> FloatImage:
+    """Return the guide as float32 (channels, h, w); one grey channel weighs as much as three of colour."""
+    if channels == 1:
+        return (cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(3 / 255))[None]
+    return np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) / np.float32(255)
+
+
+# Standard deviation relative to depth, fitted on held-out pixels of real recordings: a floor, then what each sign of
+# trouble adds in quadrature. ``_PER_BLOCK`` is not fitted: it makes sure that guesses far from any point say so.
+_FLOOR, _AGREEMENT, _DISPUTE, _RESIDUAL, _FRAME, _FRAME_DISTANCE, _PER_BLOCK = 0.002, 1.5, 0.15, 0.1, 0.35, 0.4, 0.01
+
+
+def relative_deviation(surface: Blend, planes: Surfels) -> FloatImage:
+    """Return (h, w) standard deviation over depth.
+
+    Beside what the neighbours of a cell say, it knows how badly the points of this frame predict each other.
+    """
+    frame = np.float32(np.median(planes.residual))
+    variance = np.float32(_FLOOR**2) + np.square(np.float32(_AGREEMENT) * surface.agreement)
+    variance += np.square(np.float32(_DISPUTE) * surface.dispute) + np.square(np.float32(_RESIDUAL) * surface.residual)
+    variance += np.square(surface.distance) * np.float32((_FRAME_DISTANCE * frame) ** 2 + _PER_BLOCK**2)
+    return np.sqrt(variance + np.square(np.float32(_FRAME) * frame))
+
+
+def _keep_measurements(depth, deviation, sparse, measured, points, planes) -> FloatImage:
+    """Write believable measurements through, in place; return how far each was believed.
+
+    Points of the grid carry their own belief; one that shared its cell with another is judged by its misfit.
+    """
+    value, guess = sparse.reshape(-1)[measured], depth.reshape(-1)[measured]
+    spread = deviation.reshape(-1)[measured]
+    misfit = np.abs(value - guess) / (3 * spread)
+    believed = 1 / (1 + np.square(np.square(misfit)))
+    inlier = np.full(sparse.shape, np.nan, np.float32)
+    inlier.reshape(-1)[measured] = believed
+    inlier.reshape(-1)[points.pixels] = np.minimum(planes.belief, inlier.reshape(-1)[points.pixels])
+    depth.reshape(-1)[measured] = np.where(misfit <= 1, value, guess)
+    return inlier

@@ -1,0 +1,103 @@
+"""A small plane for every measured point, and how far the point is to be believed.
+
+Inverse depth is linear in the image on any plane in space, so the surface at point i is written
+``inverse(y, x) = inverse_i + gy (y - y_i) + gx (x - x_i)``. The slopes are fitted to the neighbours in all directions
+by iteratively reweighted least squares (Cauchy weights), because neighbours beyond a depth edge must not count. Such a
+fit finds the optimum next to its start, so it is started twice: from a surface facing the camera with a narrow scale,
+which is right beside furniture, and from a plane through everything with a shrinking scale, which is right on roads. The
+start that more neighbours agree with wins. A point that no neighbour's plane meets is an outlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.models.neighborhood import Neighborhood
+from depth_perception.models.parallel import bands, parallel_map
+
+Array = NDArray[np.float32]
+
+NARROW: tuple[float, ...] = (0.02, 0.02, 0.02)  # relative residual at which a neighbour counts half
+SHRINKING: tuple[float, ...] = (0.3, 0.1, 0.03)
+_REACH = 0.7  # weight of a neighbour one block away is exp(-0.7)
+_RIDGE = 0.02  # pulls slopes to zero where neighbours say little
+_AGREEMENT = 0.03
+_PREFERENCE = 1.2  # the second start must win by this factor
+_BELIEF_SCALE, _BELIEF_REACH, _BELIEF_SHARE, _BELIEF_PRIOR = 0.05, 0.2, 0.2, 0.005
+
+
+@dataclass(frozen=True, eq=False)
+class Surfels:
+    """Planes of n points: ``offset`` (n,) inverse depth at the grid's origin, slopes ``gy``, ``gx`` (n,) a cell.
+
+    ``belief`` (n,) in [0, 1]; ``residual`` (n,) relative misfit of the neighbours that agree best.
+    """
+
+    offset: Array
+    gy: Array
+    gx: Array
+    belief: Array
+    residual: Array
+
+
+def fit(points: Neighborhood, starts: Sequence[Sequence[float]] = (NARROW, SHRINKING), rounds: int = 2) -> Surfels:
+    """Fit planes from each start, rate the points, and in further rounds fit again with the rating as weight.
+
+    With ``starts`` empty all slopes are zero and only the rating is made.
+    """
+    count = len(points.rows)
+    near = points.near[:, points.rows, points.columns]  # (k, n)
+    dy = np.take(points.y, near) - points.y
+    dx = np.take(points.x, near) - points.x
+    inverse = points.inverse
+    rise = np.take(inverse, near) / inverse - 1  # relative to the point, so scale does not matter
+    distance = (dy * dy + dx * dx) / np.float32(points.block**2)
+    other = distance > 0
+    reach = np.exp(-np.float32(_REACH) * distance) * other
+    voice = np.exp(-np.float32(_BELIEF_REACH) * distance) * other
+    belief = np.ones(count, np.float32)
+    for turn in range(rounds):
+        weight = reach * np.take(belief, near) if turn else reach
+
+        def solve(band: slice, weight=weight) -> Array:
+            return _solve(dy[:, band], dx[:, band], rise[:, band], weight[:, band], starts, points.block)
+
+        sy, sx = np.concatenate(parallel_map(solve, bands(count, 1 if count < 2000 else 4)), axis=1)
+        mine = rise - dy * sy - dx * sx  # the neighbour against my plane
+        theirs = rise + (-dy * np.take(sy, near) - dx * np.take(sx, near)) * (1 + rise)  # me against the neighbour's
+        miss = np.minimum(np.abs(mine), np.abs(theirs))
+        said = voice * np.take(belief, near) if turn else voice
+        support = (np.exp(-np.square(miss / np.float32(_BELIEF_SCALE))) * said).sum(0)
+        prior = np.float32(_BELIEF_PRIOR)
+        belief = np.square((support + prior) / (support + np.float32(_BELIEF_SHARE) * said.sum(0) + prior))
+    close = reach * np.take(belief, near)
+    residual = (close * np.minimum(np.abs(mine), np.float32(1))).sum(0) / (close.sum(0) + np.float32(1e-6))
+    gy, gx = sy * inverse, sx * inverse
+    return Surfels(inverse - gy * points.y - gx * points.x, gy, gx, belief, residual)
+
+
+def _solve(dy, dx, rise, weight, starts, block) -> Array:
+    """Return the relative slopes (2, n) of the start that most neighbours agree with."""
+    best = np.zeros((2, rise.shape[1]), np.float32)
+    score = np.full(rise.shape[1], -1, np.float32)
+    yy, yx, xx, yr, xr = dy * dy, dy * dx, dx * dx, dy * rise, dx * rise
+    ridge = np.float32(_RIDGE * block**2)
+    for scales in starts:
+        first = scales[0] if scales[0] == scales[-1] else 1.0
+        w = weight / (1 + np.square(rise / np.float32(first)))
+        for scale in scales:
+            a, b, c = (w * yy).sum(0) + ridge, (w * yx).sum(0), (w * xx).sum(0) + ridge
+            p, q = (w * yr).sum(0), (w * xr).sum(0)
+            determinant = a * c - b * b
+            sy, sx = (p * c - q * b) / determinant, (q * a - p * b) / determinant
+            miss = rise - dy * sy - dx * sx
+            w = weight / (1 + np.square(miss / np.float32(scale)))
+        agreed = (weight / (1 + np.square(miss / np.float32(_AGREEMENT)))).sum(0)
+        better = agreed > score * np.float32(_PREFERENCE)
+        best = np.where(better, np.stack([sy, sx]), best)
+        score = np.where(better, agreed, score)
+    return best
