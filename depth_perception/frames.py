@@ -54,8 +54,8 @@ class CameraModel:
 
     @property
     def is_distorted(self) -> bool:
-        """True if any distortion coefficient differs from zero."""
-        return self.distortion_model != "none" and bool(np.any(self.D))
+        """True if pixels differ from a pinhole's: a fisheye's do even with all coefficients zero."""
+        return self.distortion_model == "equidistant" or (self.distortion_model != "none" and bool(np.any(self.D)))
 
 
 @dataclass(frozen=True, eq=False)

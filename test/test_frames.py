@@ -41,6 +41,7 @@ def test_camera_knows_whether_it_is_distorted():
     K = camera.K
     assert not CameraModel(20, 20, K, np.zeros(5), "plumb_bob").is_distorted
     assert CameraModel(20, 20, K, np.array([0.1, 0, 0, 0, 0]), "plumb_bob").is_distorted
+    assert CameraModel(20, 20, K, np.zeros(4), "equidistant").is_distorted
 
 
 @pytest.mark.parametrize(("unknown", "coverage"), [(0, 1.0), (1, 0.75), (4, 0.0)])

@@ -58,6 +58,7 @@ class FrontSettings:
     remove_hidden: bool = True
     hidden_tolerance: float = 0.05
     deskew: bool = True
+    time_unit: str = "auto"
     fixed_frame: str = ""
     use_latest_transform: bool = False
 
@@ -85,6 +86,7 @@ class FrontSettings:
             remove_hidden=bool(values["cloud.remove_hidden"]),
             hidden_tolerance=float(values["cloud.hidden_tolerance"]),
             deskew=bool(values["cloud.deskew"]),
+            time_unit=str(values["cloud.time_unit"]),
             fixed_frame=str(values["transform.fixed_frame"]).lstrip("/"),
             use_latest_transform=bool(values["transform.use_latest"]),
         )
@@ -300,7 +302,7 @@ class CompletionFront:
 
     def _cloud(self, message: Any, stamp: int, settings: FrontSettings) -> PointCloud:
         try:
-            cloud = decode_cloud(message)
+            cloud = decode_cloud(message, settings.time_unit)
         except MessageError as error:
             raise FrontError("bad_cloud", "points", str(error)) from error
         total = len(cloud)
@@ -351,7 +353,7 @@ class CompletionFront:
     ) -> SparseDepth:
         try:
             if hasattr(message, "format"):
-                depth = decode_compressed_depth(message)
+                depth = decode_compressed_depth(message, accept_mono16=settings.accept_mono16_depth)
             else:
                 depth = decode_depth(message, accept_mono16=settings.accept_mono16_depth)
         except MessageError as error:

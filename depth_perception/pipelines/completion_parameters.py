@@ -59,6 +59,12 @@ COMPLETION_PARAMETERS = ParameterTable(
             "Undo the robot's motion during a scan when points carry time and a fixed frame is set.",
         ),
         P(
+            "cloud.time_unit",
+            "auto",
+            "Unit of the points' own time field; auto tells it from type and span, none ignores it.",
+            choices=("auto", "s", "ms", "us", "ns", "none"),
+        ),
+        P(
             "transform.fixed_frame",
             "",
             "Frame in which the world stands still (odom); empty: LiDAR and camera are rigid.",
