@@ -157,7 +157,7 @@ class CompletionNode(PerceptionNode):
         if now > 0:
             self._front.poll(now)
         demand = bool(self._outputs.wanted(bool(self.parameters.values["output.always_publish"])))
-        if demand and not self._had_demand:
+        if (demand and not self._had_demand) or self._quiet_since <= 0:  # 0: simulated time had not begun
             self._quiet_since = now
         self._had_demand = demand
         if self._model_to_restore:

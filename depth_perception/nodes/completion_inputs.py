@@ -18,7 +18,7 @@ from depth_perception.messages.types import rclpy_types, stamp_of
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.ros.diagnostics import Level, Status
-from depth_perception.ros.qos import incompatible_publisher, policy_name, sensor_qos
+from depth_perception.ros.qos import incompatible_publisher, node_names, policy_name, sensor_qos
 from depth_perception.ros.statistics import RateMeter
 
 NANOSECONDS = 1_000_000_000
@@ -36,7 +36,8 @@ class Input:
     rate: RateMeter = field(default_factory=RateMeter)
     subscription: Subscription | None = None
     newest_stamp: int = 0
-    incompatible: str = ""
+    qos: QoSProfile | None = None
+    incompatible_policy: str = ""  # of a publisher that cannot be heard
 
 
 def input_topics(values: Mapping[str, Value]) -> list[tuple[str, str, str, str]]:
@@ -119,6 +120,7 @@ class CompletionInputs:
     def status(self, now: int, silence: float, wanted: bool) -> Status:
         """Return rates, and an explanation for every input that has been silent for ``silence`` seconds."""
         status = Status("inputs")
+        self._started = self._started or now  # 0: simulated time had not begun
         for entry in self.inputs.values():
             status.set(f"{entry.resolved} rate [Hz]", entry.rate.rate(now))
             status.set(f"{entry.resolved} received", entry.rate.count)
@@ -127,10 +129,8 @@ class CompletionInputs:
             static = entry.role == "camera_info" and entry.rate.count > 0  # one is enough for ever
             if quiet >= silence and not static and now > 0:
                 status.remark(Level.ERROR if wanted else Level.WARN, self._silent(entry, quiet))
-            if entry.incompatible and quiet >= silence:
-                status.remark(Level.ERROR, entry.incompatible)
-            elif entry.incompatible:
-                status.remark(Level.WARN, entry.incompatible)
+            if text := self._incompatible(entry):
+                status.remark(Level.ERROR if quiet >= silence else Level.WARN, text)
         return status
 
     def _silent(self, entry: Input, quiet: float) -> str:
@@ -156,9 +156,11 @@ class CompletionInputs:
         entry = Input(role, base + suffix, self._node.resolve_topic_name(name), kind)
         qos = sensor_qos(str(self._values()["qos.reliability"]), int(self._values()["qos.depth"]))
 
+        entry.qos = qos
+
         def on_incompatible(event: Any) -> None:
-            entry.incompatible = self._incompatible(entry, policy_name(event.last_policy_kind), qos)
-            self._on_problem("incompatible_qos", "", entry.incompatible)
+            entry.incompatible_policy = policy_name(event.last_policy_kind)
+            self._on_problem("incompatible_qos", "", self._incompatible(entry))
 
         hand_over = {
             "image": self._front.on_image,
@@ -176,15 +178,18 @@ class CompletionInputs:
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
-    def _incompatible(self, entry: Input, policy: str, qos: QoSProfile) -> str:
-        publishers = [
-            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-            for info in self._node.get_publishers_info_by_topic(entry.resolved)
-            if getattr(info.qos_profile, policy, None) != getattr(qos, policy, None)
-        ]
-        asked: Any = getattr(qos, policy, None)
+    def _incompatible(self, entry: Input) -> str:
+        """Return what to say about publishers that cannot be heard, empty if there are none (any more)."""
+        policy = entry.incompatible_policy
+        if not policy:
+            return ""
+        asked: Any = getattr(entry.qos, policy, None)
+        found = self._node.get_publishers_info_by_topic(entry.resolved)
+        weak = [info for info in found if getattr(info.qos_profile, policy, None) != asked]
+        if not weak:
+            return ""
         name = asked.name.lower() if hasattr(asked, "name") else str(asked)
-        return incompatible_publisher(entry.resolved, policy, publishers, name, "qos.reliability")
+        return incompatible_publisher(entry.resolved, policy, node_names(weak), name, "qos.reliability")
 
     def _deliver(self, entry: Input, hand_over: Callable[[Any, int], None], message: Any) -> None:
         try:

@@ -151,7 +151,7 @@ def completion_values(values: Mapping[str, str]) -> dict[str, Value]:
         file = values["params_file"]
         settings = read_parameter_file(file, COMPLETION_PARAMETERS, "completion_node") if file else {}
         for argument, parameter in COMPLETION_SETTINGS.items():
-            if values[argument]:
+            if values.get(argument):
                 settings[parameter] = values[argument]
         if values["sparse_depth"]:
             settings["input.source"] = "depth"
@@ -254,7 +254,7 @@ EVALUATION = Launch(
         Argument("start_offset", "0.0", "Seconds of the beginning that are not played."),
         Argument("frames", "0", "Score this many frames; 0: all."),
         Argument("every", "1", "Score every n-th frame."),
-        *COMMON,
+        *(argument for argument in COMMON if not argument.name.endswith("_transport")),  # told by the topics
     ),
     plan_evaluation,
 )

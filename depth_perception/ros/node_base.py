@@ -8,6 +8,7 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from depth_perception.pipelines.parameters import ParameterTable, Value
@@ -36,6 +37,7 @@ class PerceptionNode(LifecycleNode):
     ):
         """Declare parameters and start diagnostics; raises ParameterError for start-up values that cannot be used."""
         super().__init__(name, **options)
+        self._service_change_state.callback = self._refusing(self._service_change_state.callback)
         self.problems = ProblemBook()
         self.hardware = "cpu"
         self.parameters = NodeParameters(self, table, check, self.on_parameters)
@@ -134,6 +136,19 @@ class PerceptionNode(LifecycleNode):
             self.is_active = False
             self._transition(self.end, None, "shut down")
         return self._transition(self.tear_down, None, "shut down")
+
+    def _refusing(self, change_state: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Answer a transition that the present state does not have with false; rclpy lets it end the node."""
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except rclpy_implementation.RCLError as error:
+                self.get_logger().warning(f"transition {request.transition.label or request.transition.id}: {error}")
+                response.success = False
+                return response
+
+        return answer
 
     def _transition(
         self, action: Callable[[], Any], undo: Callable[[], Any] | None, verb: str

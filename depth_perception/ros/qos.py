@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 
@@ -59,6 +60,12 @@ def policy_name(kind: int | QoSPolicyKind) -> str:
         return QoSPolicyKind(int(kind)).name.lower()
     except ValueError:
         return f"policy {int(kind)}"
+
+
+def node_names(endpoints: Iterable[Any]) -> list[str]:
+    """Return the full names of the nodes that own these endpoints (TopicEndpointInfo), as far as they are known."""
+    known = [info for info in endpoints if not info.node_name.startswith("_NODE_NAME_UNKNOWN")]
+    return sorted({f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in known})
 
 
 def incompatible_publisher(topic: str, policy: str, publishers: Iterable[str], asked: str, parameter: str) -> str:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +77,7 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
             node = make_node()
             executor.add_node(node)
         while not stop and rclpy.ok() and getattr(node, "exit_status", None) is None:
-            executor.spin_once(timeout_sec=POLL)
+            _spin(executor, node, ExternalShutdownException)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (StartError, ParameterError, InvalidParameterException) as error:
@@ -85,6 +86,16 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
     finally:
         status = _finish(rclpy, node, executor, status)
     return status
+
+
+def _spin(executor: Any, node: Any, shutdown: type[Exception]) -> None:
+    """Run what is due. A callback that fails is a fault of the program; it is told, and the robot keeps its node."""
+    try:
+        executor.spin_once(timeout_sec=POLL)
+    except shutdown:
+        raise
+    except Exception:
+        node.get_logger().error(f"a callback failed: {traceback.format_exc()}")
 
 
 def use_fastdds_profile() -> None:

@@ -25,7 +25,7 @@ from depth_perception.geometry.transform_tree import (
 )
 from depth_perception.messages.transform import transform_from_message
 from depth_perception.messages.types import rclpy_types
-from depth_perception.ros.qos import incompatible_publisher, policy_name, static_tf_qos, tf_qos
+from depth_perception.ros.qos import incompatible_publisher, node_names, policy_name, static_tf_qos, tf_qos
 
 Matrix = NDArray[np.float64]
 Answer = TypeVar("Answer")
@@ -256,10 +256,7 @@ class TransformListener:
 
     def _on_incompatible(self, topic: str, event: Any) -> None:
         policy = policy_name(event.last_policy_kind)
-        nodes = [
-            f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-            for info in self._node.get_publishers_info_by_topic(topic)
-        ]
+        nodes = node_names(self._node.get_publishers_info_by_topic(topic))
         asked = "transient_local" if policy == "durability" else "reliable"
         self.incompatible = incompatible_publisher(topic, policy, nodes, asked, "")
         self._on_problem("tf", "", self.incompatible)

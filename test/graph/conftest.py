@@ -49,7 +49,9 @@ def built_workspace():
         import rclpy  # noqa: F401
     except ImportError as error:
         pytest.fail(f"the workspace is not built or not sourced ({error}); type: make build, then: . scripts/env.sh")
-    assert Path(depth_perception.__file__).resolve().is_relative_to(REPOSITORY), "an installed copy shadows the checkout"
+    assert Path(depth_perception.__file__).resolve().is_relative_to(REPOSITORY), (
+        "an installed copy shadows the checkout"
+    )
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
@@ -66,7 +68,9 @@ class Scene:
     camera: CameraModel = field(init=False)
 
     def __post_init__(self):
-        self.camera = CameraModel.pinhole(50.0, 50.0, (self.width - 1) / 2, (self.height - 1) / 2, self.width, self.height)
+        self.camera = CameraModel.pinhole(
+            50.0, 50.0, (self.width - 1) / 2, (self.height - 1) / 2, self.width, self.height
+        )
         random = np.random.default_rng(7)
         self.picture = random.integers(0, 255, (self.height, self.width, 3), dtype=np.uint8)
         self.pixels = random.uniform((0, 0), (self.width - 1, self.height - 1), (self.points, 2))
