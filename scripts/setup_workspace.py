@@ -1,4 +1,4 @@
-"""Make this folder ready and run a task in it: ``python3 scripts/setup_workspace.py build|demo|lint|test|training``.
+"""Make this folder ready and run a task in it: ``python3 scripts/setup_workspace.py build|demo|lint|test``.
 
 The Makefile calls this. Steps: look at the machine, create .venv, install the pinned wheels (or take the ROS 2 that
 the shell has sourced), mend the wheels' CMake files, lay out a colcon workspace in build/, colcon build, run. A step
@@ -28,11 +28,11 @@ from workspace_interfaces import TF2_MSGS, write_tf2_msgs
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "build": ("runtime",),
-    "demo": ("runtime",),
-    "lint": ("runtime", "view", "dev"),
-    "test": ("runtime", "view", "dev"),
-    "training": ("runtime", "view", "dev", "training"),
+    "demo": ("runtime", "training"),
+    "lint": ("runtime", "training", "view", "dev"),
+    "test": ("runtime", "training", "view", "dev"),
 }
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Parts of the checkout that make up the ROS package
 PACKAGE_PARTS = ("package.xml", "CMakeLists.txt", "LICENSE", "msg", "depth_perception", "scripts", "launch", "config")
 
@@ -128,6 +128,12 @@ def look_at_machine(root: Path, python: str, environment: Mapping[str, str]) -> 
     return Workspace(root, facts.executable, distro, cleaned)
 
 
+def torch_options(environment: Mapping[str, str]) -> list[str]:
+    """Return pip's options for torch: another index beside PyPI if the user names one in TORCH_INDEX."""
+    index = environment.get("TORCH_INDEX")
+    return ["--extra-index-url", index] if index else []
+
+
 def prepare_environment(workspace: Workspace, groups: tuple[str, ...]) -> None:
     """Create .venv and install what ``groups`` of requirements/ name."""
     venv, sourced = workspace.venv, workspace.distro is not None
@@ -145,10 +151,14 @@ def prepare_environment(workspace: Workspace, groups: tuple[str, ...]) -> None:
         )
     installed = False
     for group in ("ros", *groups):
-        index = os.environ.get("TORCH_INDEX") if group == "training" else None
-        extra = ["--index-url", index] if index else []
+        extra = torch_options(os.environ) if group == "training" else []
         if wheels.install_is_current(venv, folder / f"{group}.txt", extra, workspace.key):
             continue
+        if group == "training" and not extra:
+            say(
+                "On Linux PyPI's torch brings CUDA (gigabytes). The small CPU build: make ... TORCH_INDEX="
+                + TORCH_CPU_INDEX
+            )
         with telling(f"Installing requirements/{group}.txt into .venv"):
             wheels.install_group(venv, folder / f"{group}.txt", variables, extra, workspace.key)
         installed = True

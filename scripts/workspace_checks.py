@@ -19,6 +19,7 @@ OLDEST_PYTHON = (3, 10)
 NEWEST_PYTHON_WITH_WHEELS = (3, 14)
 OLDEST_CMAKE = (3, 16)
 TESTED_DISTRO = "jazzy"
+PATH_LISTS = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "PATH")
 
 Which = Callable[[str], "str | None"]
 
@@ -47,7 +48,8 @@ def probe_python(executable: str) -> PythonFacts:
     question = (
         "import importlib.util as u, os, sys, sysconfig;"
         "print(sys.version_info[0], sys.version_info[1], int(bool(u.find_spec('venv') and u.find_spec('ensurepip'))),"
-        "int(os.path.isfile(os.path.join(sysconfig.get_path('include'), 'Python.h'))), os.path.realpath(sys.executable))"
+        "int(os.path.isfile(os.path.join(sysconfig.get_path('include'), 'Python.h'))),"
+        "os.path.realpath(sys.executable))"
     )
     try:
         done = subprocess.run([executable, "-c", question], capture_output=True, text=True, check=True)
@@ -86,7 +88,7 @@ def check_platform(system: str = platform.system(), machine: str = platform.mach
     if system != "Linux" or machine not in ("x86_64", "aarch64"):
         raise SetupError(
             f"ROS 2 wheels exist for Linux on x86-64 and aarch64, and this is {system} on {machine}.\n"
-            "Install ROS 2 Jazzy, source its setup.bash, then type make again: an installed ROS 2 is used where sourced."
+            "Install ROS 2 Jazzy, source its setup.bash, and type make again: a sourced ROS 2 is used."
         )
 
 
@@ -99,11 +101,7 @@ def parse_version(text: str) -> tuple[int, ...]:
 def check_tools(which: Which = shutil.which, environment: Mapping[str, str] = os.environ) -> None:
     """Raise one SetupError that names every missing build tool."""
     missing = []
-    compilers = ([environment["CXX"].split()[0]] if environment.get("CXX", "").split() else []) + [
-        "c++",
-        "g++",
-        "clang++",
-    ]
+    compilers = [*environment.get("CXX", "").split()[:1], "c++", "g++", "clang++"]
     if not any(which(compiler) for compiler in compilers):
         missing.append(("a C++ compiler", "g++"))
     if which("cmake") is None:
@@ -130,14 +128,7 @@ def without_own_paths(environment: Mapping[str, str], root: Path) -> dict[str, s
     ROS 2" would make the set-up depend on what it made itself.
     """
     cleaned = dict(environment)
-    for name in (
-        "AMENT_PREFIX_PATH",
-        "CMAKE_PREFIX_PATH",
-        "COLCON_PREFIX_PATH",
-        "PYTHONPATH",
-        "LD_LIBRARY_PATH",
-        "PATH",
-    ):
+    for name in PATH_LISTS:
         if name not in cleaned:
             continue
         parts = [part for part in cleaned[name].split(os.pathsep) if part and not _is_inside(Path(part), root)]

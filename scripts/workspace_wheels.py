@@ -13,13 +13,22 @@ from workspace_checks import SetupError
 
 # A rosdep key of package.xml, and the module that shows it is installed
 DISTRIBUTION_MODULES = {
+    "python3-jinja2": "jinja2",
     "python3-numpy": "numpy",
     "python3-opencv": "cv2",
     "python3-scipy": "scipy",
     "python3-matplotlib": "matplotlib",
     "python3-yaml": "yaml",
 }
-DISTRIBUTION_PYPI_NAMES = {"numpy", "opencv-contrib-python-headless", "scipy", "matplotlib", "pyyaml", "setuptools"}
+DISTRIBUTION_PYPI_NAMES = {
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "opencv-contrib-python-headless",
+    "pyyaml",
+    "scipy",
+    "setuptools",
+}
 BUILD_PATH = re.compile(r"/opt/python/[^;\"\s]*?(?P<kind>/include/python3\.\d+|/numpy/_core/include)")
 
 
