@@ -1,0 +1,1 @@
+"""Generated worlds with exact depth: scenes, textures, a ray tracer, a camera, a LiDAR, recordings."""
