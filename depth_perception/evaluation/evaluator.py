@@ -24,12 +24,10 @@ from depth_perception.evaluation.replay import Replay
 from depth_perception.evaluation.results import HELD_OUT, TRUTH, EvaluationResult, Example, FrameScore, Total
 from depth_perception.evaluation.truth import FolderTruth, TopicTruth
 from depth_perception.frames import DepthEstimate, FloatImage, SparseDepth
-from depth_perception.geometry.camera import unproject
-from depth_perception.geometry.transform_tree import TransformError
-from depth_perception.geometry.transforms import apply
 from depth_perception.messages.front import CompletionFront, FrontError
 from depth_perception.messages.image import encode_depth
-from depth_perception.messages.types import MessageTypes, rosbags_types, stamp_of
+from depth_perception.messages.point_cloud import decode_cloud, encode_cloud
+from depth_perception.messages.types import MessageError, rosbags_types, stamp_of
 from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.parameters import Value
@@ -117,7 +115,7 @@ class _Run:
         self.holdout = settings.holdout or Holdout("none" if has_truth else "points", seed=settings.seed)
         if self.holdout.kind == "none" and not has_truth:
             raise EvaluationError("hold-out none leaves nothing to score; give --truth, or --holdout points:0.2")
-        self.types: MessageTypes | None = rosbags_types() if self.truth_folder is not None else None
+        self.types = rosbags_types()
         self.extremes = Extremes(settings.examples)
         self.result = EvaluationResult(
             recording={
@@ -161,15 +159,11 @@ class _Run:
         """Complete and score one set with every model; a set that cannot be used is counted."""
         result = self.result
         try:
-            given = self.replay.front.assemble(synced)
+            given = self.replay.front.assemble(self._with_rings(synced))
         except FrontError as error:
             result.skip(error.cause, self.replay.explain(error))
             return
-        try:
-            kept, held = self._split(given)
-        except TransformError as error:
-            result.skip("no_transform", str(error))
-            return
+        kept, held = split(given.sparse, self.holdout, given.frame.stamp)
         truth = self._truth(synced)
         targets = self._targets(given.sparse, held, truth)
         if not targets:
@@ -230,29 +224,30 @@ class _Run:
         result.notes.update(given.notes)
         result.frames += 1
 
-    def _split(self, given: CompletionInput) -> tuple[SparseDepth, SparseDepth]:
-        sparse = given.sparse
-        rings = None
-        if self.holdout.kind == "rings" and sparse.ring is None:
-            rings = self._rings(given)
-        return split(sparse, self.holdout, given.frame.stamp, rings)
-
-    def _rings(self, given: CompletionInput) -> np.ndarray:
-        """Estimate the rings of measured pixels from their elevation as the LiDAR sees them."""
-        sparse, frame = given.sparse, given.frame
-        if not self.replay.cloud_frame:
+    def _with_rings(self, synced: SyncedSet) -> SyncedSet:
+        """Return the set with estimated rings in its cloud if rings are to be held out and it tells none."""
+        if self.holdout.kind != "rings" or synced.other is None:
+            return synced
+        if self.replay.settings.source != "points":
             raise EvaluationError("hold-out rings needs a point cloud; with depth images use points:0.2")
-        pixels = np.stack([sparse.columns, sparse.rows], axis=1).astype(np.float64)
-        points = unproject(frame.camera, pixels, sparse.depth)
-        T = self.replay.transforms.lookup(self.replay.cloud_frame, frame.frame_id, frame.stamp)
-        return rings_from_elevation(apply(T, points))
+        try:
+            cloud = decode_cloud(synced.other)
+        except MessageError:
+            return synced  # the front says what is wrong with it
+        if cloud.ring is not None or len(cloud) == 0:
+            return synced
+        fields: dict[str, Any] = {"ring": rings_from_elevation(cloud.points)}
+        if cloud.time is not None:
+            fields["time"] = cloud.time
+        frame_id = synced.other.header.frame_id
+        return replace(synced, other=encode_cloud(self.types, cloud.points, cloud.stamp, frame_id, **fields))
 
     def _truth(self, synced: SyncedSet) -> FloatImage | None:
         """Return the true depth of this frame's image, NaN unknown; None where there is none."""
         message = None
         if self.truth_topic is not None:
             message = self.truth_topic.message(synced.image_stamp)
-        elif self.truth_folder is not None and self.types is not None:
+        elif self.truth_folder is not None:
             depth = self.truth_folder.depth(synced.image_stamp)
             if depth is not None:
                 frame_id = synced.image.header.frame_id
@@ -312,7 +307,8 @@ class _Run:
 
     def _explain(self) -> str:
         result = self.result
-        received = ", ".join(f"{self.replay.topic_of(name)} {count}" for name, count in result.received.items()) or "none"
+        counts = [f"{self.replay.topic_of(name)} {count}" for name, count in result.received.items()]
+        received = ", ".join(counts) or "none"
         lines = [f"nothing could be scored; messages read: {received}; pairs: {result.sync['pairs']}"]
         drops = {**result.sync["drops"], **result.skipped}
         lines += [f"{n} x {cause}: {result.messages.get(cause, 'dropped')}" for cause, n in drops.items()]

@@ -33,7 +33,7 @@ def round_up(value: float) -> float:
     """Return the next number of the form 1, 2, 5 times a power of ten at or above ``value`` (> 0)."""
     power = 10.0 ** math.floor(math.log10(value))
     for step in (1.0, 2.0, 5.0, 10.0):
-        if step * power >= value * (1 - 1e-9):
+        if step * power >= value * (1 - 1e-4):  # float32 noise must not double a scale
             return step * power
     return 10.0 * power
 

@@ -41,7 +41,6 @@ class Replay:
         self.transforms = self._load_transforms(types)
         self._pending: list[SyncedSet] = []
         self.front = CompletionFront(self.settings, self.transforms, self._pending.append, on_problem)
-        self.cloud_frame = ""  # frame of the newest cloud
 
     @property
     def image_count(self) -> int:
@@ -71,7 +70,6 @@ class Replay:
             elif item.topic == topics.image:
                 front.on_image(message, now)
             elif item.topic == topics.points:
-                self.cloud_frame = message.header.frame_id.lstrip("/")
                 front.on_points(message, now)
             else:
                 front.on_depth(message, now)

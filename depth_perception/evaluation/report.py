@@ -78,13 +78,14 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "title": panel.title,
         "uri": picture_uri(panel.picture, photograph),
+        "tiny": panel.picture.shape[1] < 320,
         "bar": None if panel.bar is None else _gradient(panel.bar),
     }
 
 
 def _best_of(key: str, values: list[float]) -> float | None:
     finite = [v for v in values if math.isfinite(v)]
-    if len(finite) < 2:
+    if len(set(finite)) < 2:  # nothing to compare, or all alike
         return None
     if key in TARGET_VALUES:
         return min(finite, key=lambda v: abs(v - TARGET_VALUES[key]))
@@ -167,16 +168,24 @@ def _frame_plots(result: EvaluationResult, target: str) -> list[dict[str, str]]:
                 series[model] = (times(rows), [row.figures[key] * factor for row in rows])
         if series:
             made.append({"title": label, "uri": data_uri(plots.lines(series, "time [s]", label))})
-    main = next(iter(result.models))
-    rows = [row for row in result.rows if row.model == main and row.target == target]
-    if rows:
-        series = {"points": (times(rows), [float(row.input_points) for row in rows])}
-        label = "points given to the model"
-        made.append({"title": label, "uri": data_uri(plots.lines(series, "time [s]", label))})
+    return made
+
+
+def _input_plots(result: EvaluationResult) -> list[dict[str, str]]:
+    """Return plots of what the models were given, which is the same for all."""
+    made = []
+    first = {row.index: row for row in reversed(result.rows)}  # one row per frame, whatever model and target
+    rows = [first[index] for index in sorted(first)]
+    if not rows:
+        return []
+    times = [(row.stamp - rows[0].stamp) * 1e-9 for row in rows]
+    label = "points given to the models"
+    points = {"points": (times, [float(row.input_points) for row in rows])}
+    made.append({"title": label, "uri": data_uri(plots.lines(points, "time [s]", label))})
     if any(row.interval is not None for row in rows):
-        intervals = [math.nan if row.interval is None else row.interval * 1e3 for row in rows]
         label = "range data minus image [ms]"
-        picture = plots.lines({"interval": (times(rows), intervals)}, "time [s]", label, from_zero=False)
+        intervals = [math.nan if row.interval is None else row.interval * 1e3 for row in rows]
+        picture = plots.lines({"interval": (times, intervals)}, "time [s]", label, from_zero=False)
         made.append({"title": label, "uri": data_uri(picture)})
     return made
 
@@ -190,6 +199,7 @@ def _example(kind: str, example: Example, result: EvaluationResult, target: str)
         "index": example.index,
         "stamp": example.stamp,
         "time": f"{(example.stamp - first) * 1e-9:.2f}",
+        "layout": "broad" if example.image.shape[1] > 1.9 * example.image.shape[0] else "square",
         "shared": [_panel(panel) for panel in pictures.shared],
         "models": [
             {
@@ -256,6 +266,7 @@ def render(result: EvaluationResult, live: Mapping[str, Any] | None = None) -> s
         targets=targets,
         main=main,
         examples=examples,
+        input_plots=_input_plots(result),
         lost=_lost(result),
         parameters=_parameters(result),
         versions=versions(),

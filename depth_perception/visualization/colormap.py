@@ -102,26 +102,36 @@ def colorize(
     return apply_table(depth_position(depth, minimum, maximum), lookup_table("turbo", reverse=True))
 
 
-def _linear(values: NDArray[np.floating], maximum: float | None, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+ERROR_DECADES = 2.0
+"""Error pictures span this many powers of ten below their bright end, on a logarithmic scale."""
+
+
+def _end(values: NDArray[np.floating], maximum: float | None) -> float:
     if maximum is None:
         finite = values[np.isfinite(values)]
         maximum = float(np.percentile(finite, 98.0)) if finite.size else 1.0
-    position = np.asarray(values, np.float32) / np.float32(max(maximum, 1e-9))
-    position[~np.isfinite(position)] = np.nan
-    return apply_table(position, table)
+    return max(maximum, 1e-9)
 
 
 def colorize_error(error: NDArray[np.floating], maximum: float | None = None) -> NDArray[np.uint8]:
     """Return RGB uint8 (height, width, 3) of the absolute ``error`` [m]; dark is small, bright is large.
 
-    ``maximum`` [m] is the bright end, by default the 98th percentile; NaN gets UNKNOWN_COLOR.
+    ``maximum`` [m] is the bright end, by default the 98th percentile, and a hundredth of it the dark
+    end; between them the scale is logarithmic, so that the errors of a good and of a poor answer are
+    told apart in the same picture. NaN gets UNKNOWN_COLOR.
     """
-    return _linear(np.abs(error), maximum, lookup_table("inferno"))
+    error = np.abs(error)
+    end = _end(error, maximum)
+    low = end * 10.0**-ERROR_DECADES
+    position = depth_position(np.maximum(error, low), low, end)
+    return apply_table(position, lookup_table("inferno"))
 
 
 def colorize_std(deviation: NDArray[np.floating], maximum: float | None = None) -> NDArray[np.uint8]:
     """Return RGB uint8 (height, width, 3) of a standard deviation [m]; dark is sure, bright is unsure.
 
-    ``maximum`` [m] is the bright end, by default the 98th percentile; NaN gets UNKNOWN_COLOR.
+    The scale is linear from 0 to ``maximum`` [m], by default the 98th percentile; NaN gets UNKNOWN_COLOR.
     """
-    return _linear(deviation, maximum, lookup_table("viridis"))
+    position = np.asarray(deviation, np.float32) / np.float32(_end(deviation, maximum))
+    position[~np.isfinite(position)] = np.nan
+    return apply_table(position, lookup_table("viridis"))

@@ -58,9 +58,10 @@ def _color(index: int) -> str:
     return SERIES_COLORS[index % len(SERIES_COLORS)]
 
 
-def _legend(axes: Any, count: int) -> None:
+def _legend(made: Any, count: int) -> None:
+    """Name the series above the plot, where no curve can run through the names."""
     if count > 1:
-        axes.legend(loc="best")
+        made.legend(loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.4, borderaxespad=0.0)
 
 
 def lines(
@@ -81,7 +82,7 @@ def lines(
         if from_zero:
             axes.set_ylim(bottom=0)
         axes.margins(x=0.01)
-        _legend(axes, len(series))
+        _legend(made, len(series))
         return png_bytes(made)
 
 
@@ -101,9 +102,10 @@ def grouped_bars(
             axes.bar(x, values, width * 0.92, label=name, color=_color(index))
         axes.set_xticks(np.arange(len(groups)), groups)
         axes.grid(axis="x", visible=False)
+        axes.set_axisbelow(True)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
-        _legend(axes, len(series))
+        _legend(made, len(series))
         return png_bytes(made)
 
 
@@ -126,6 +128,5 @@ def calibration(curves: Mapping[str, Sequence[tuple[float, float]]], size: tuple
         axes.set_aspect("equal")
         axes.set_xlabel("share of errors expected inside ±kσ")
         axes.set_ylabel("share found inside")
-        if len(curves) > 1:
-            axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.12))
+        _legend(made, len(curves))
         return png_bytes(made)

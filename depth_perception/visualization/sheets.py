@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.visualization.colormap import lookup_table
+from depth_perception.visualization.colormap import ERROR_DECADES, lookup_table
 from depth_perception.visualization.plots import figure, png_bytes
 
 
@@ -30,7 +30,7 @@ class ColorBar(NamedTuple):
     @classmethod
     def error(cls, maximum: float) -> ColorBar:
         """Return the bar of ``colormap.colorize_error``."""
-        return cls(0.0, maximum, "m", "inferno")
+        return cls(maximum * 10.0**-ERROR_DECADES, maximum, "m", "inferno", logarithmic=True)
 
     @classmethod
     def deviation(cls, maximum: float) -> ColorBar:
@@ -83,6 +83,7 @@ def contact_sheet(panels: Sequence[Panel], columns: int = 3, title: str = "", wi
     # title and bar take a fixed height beside the picture's own
     total = rows * (cell * height / breadth + 0.72) + (0.4 if title else 0.0)
     with figure(width, total) as made:
+        made.get_layout_engine().set(h_pad=0.03, w_pad=0.04, hspace=0.0, wspace=0.02)
         if title:
             made.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
         grid = made.subplots(2 * rows, columns, squeeze=False, height_ratios=[cell * height / breadth, 0.12] * rows)

@@ -38,7 +38,7 @@ def lidar_points(box_x: float, rng: np.random.Generator) -> tuple[np.ndarray, np
     return (points @ T[:3, :3].T + T[:3, 3]).astype(np.float32), np.repeat(np.arange(24), 120).astype(np.uint16)
 
 
-def make_recording(
+def write_recording(
     path: Path, frames: int = 6, truth: bool = True, ring: bool = True, extra_camera: bool = False, tf: bool = True
 ) -> Path:
     """Write a recording with /camera/image, /camera/camera_info, /lidar/points, /tf_static and ground truth."""
@@ -80,11 +80,18 @@ def make_recording(
 def recording(tmp_path_factory) -> Path:
     """Six frames with ground truth."""
     pytest.importorskip("rosbags")
-    return make_recording(tmp_path_factory.mktemp("bags") / "box")
+    return write_recording(tmp_path_factory.mktemp("bags") / "box")
 
 
 @pytest.fixture(scope="session")
 def without_truth(tmp_path_factory) -> Path:
     """Six frames without ground truth, LiDAR rings not told."""
     pytest.importorskip("rosbags")
-    return make_recording(tmp_path_factory.mktemp("bags") / "plain", truth=False, ring=False)
+    return write_recording(tmp_path_factory.mktemp("bags") / "plain", truth=False, ring=False)
+
+
+@pytest.fixture(name="make_recording")
+def _make_recording():
+    """The function that writes such a recording."""
+    pytest.importorskip("rosbags")
+    return write_recording
