@@ -42,6 +42,11 @@ def check_camera(camera: CameraModel) -> None:
     distortion.check(camera.distortion_model, camera.D)
 
 
+def is_pinhole(camera: CameraModel) -> bool:
+    """True if pixels are just K times x/z and y/z: no distortion, no rectifying rotation, no skew."""
+    return _lens(camera) is None and _is_identity(camera.R) and not camera.K[0, 1]
+
+
 def project(camera: CameraModel, points: ArrayLike) -> tuple[Array, Array]:
     """Project points (n, 3) in metres of the camera's frame into the image.
 
@@ -109,7 +114,7 @@ def rays(camera: CameraModel) -> NDArray[np.float32]:
     ``depth[..., None] * rays(camera)`` are the points of a depth image. It takes a while for distorted
     cameras: keep the result for as long as the camera stays the same.
     """
-    if _lens(camera) is None and _is_identity(camera.R) and not camera.K[0, 1]:
+    if is_pinhole(camera):
         out = np.ones((*camera.shape, 3), np.float32)
         out[..., 0] = (np.arange(camera.width) - camera.K[0, 2]) / camera.K[0, 0]
         out[..., 1] = ((np.arange(camera.height) - camera.K[1, 2]) / camera.K[1, 1])[:, None]

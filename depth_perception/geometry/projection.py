@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -35,23 +36,20 @@ def project_cloud(
     T = np.asarray(T_camera_lidar, np.float64)
     if T.shape != (4, 4):
         raise ValueError(f"T_camera_lidar must have shape (4, 4), got {T.shape}")
-    points = cloud.points
-    # float32 is ample to decide what lies ahead; half the cloud or more ends here
-    z = points @ T[2, :3].astype(np.float32) + np.float32(T[2, 3])
-    slack = np.float32(1e-4)
-    source = np.flatnonzero((z >= min_depth * (1 - slack) - slack) & (z <= max_depth * (1 + slack) + slack))
-    chosen = np.ascontiguousarray(points[source].T, np.float64)  # (3, k)
-    x, y, z = (T[i, 0] * chosen[0] + T[i, 1] * chosen[1] + T[i, 2] * chosen[2] + T[i, 3] for i in range(3))
+    source = _roughly_in_view(cloud.points, T, camera, min_depth, max_depth)
+    chosen = cloud.points if len(source) == len(cloud) else np.take(cloud.points, source, axis=0)
+    x, y, z = T[:3, :3] @ chosen.T.astype(np.float64) + T[:3, 3:]  # each (k,)
     u, v = cameras.project_columns(camera, x, y, z)
     # pixel i covers [i - 0.5, i + 0.5): comparisons with NaN are False, so unseen points go as well
-    seen = (u >= -0.5) & (u < camera.width - 0.5) & (v >= -0.5) & (v < camera.height - 0.5)
+    u += 0.5
+    v += 0.5
+    seen = (u >= 0.0) & (u < camera.width) & (v >= 0.0) & (v < camera.height)
     seen &= (z >= min_depth) & (z <= max_depth)
-    picked = np.flatnonzero(seen)
-    columns = np.floor(u[picked] + 0.5).astype(np.int32)
-    rows = np.floor(v[picked] + 0.5).astype(np.int32)
-    depth = z[picked].astype(np.float32)
+    if not seen.all():
+        source, u, v, z = source[seen], u[seen], v[seen], z[seen]
+    columns, rows, depth = u.astype(np.int32), v.astype(np.int32), z.astype(np.float32)  # all >= 0, so this rounds down
     front = _nearest_of_each(rows * np.int32(camera.width) + columns, depth, camera.width * camera.height)
-    index = source[picked[front]].astype(np.int32)
+    index = source[front].astype(np.int32)
     ring = None if cloud.ring is None else cloud.ring[index]
     return SparseDepth(camera.shape, rows[front], columns[front], depth[front], index, ring)
 
@@ -64,30 +62,57 @@ def deskew(cloud: PointCloud, T_fixed_lidar_at: Callable[[int], ArrayLike], stam
     exact for straight motion, and for a turn off by an eighth of the squared angle of one bin (at 1 rad/s, a
     10 Hz scan and 32 bins: 0.1 mm at 100 m). A cloud without times moves as one piece. The result carries no times.
     """
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
+    if not 1 <= bins <= 10_000:
+        raise ValueError(f"bins must lie between 1 and 10000, got {bins}")
     back = transforms.invert(T_fixed_lidar_at(stamp))
     if cloud.time is None or not len(cloud):
-        poses, place, share = [back @ np.asarray(T_fixed_lidar_at(cloud.stamp))], None, None
-    else:
-        first, last = float(cloud.time.min()), float(cloud.time.max())
-        if not np.isfinite(last - first):
-            raise ValueError(f"point times from {first} to {last} are not finite")
-        bins = bins if last > first else 1
-        edges = [cloud.stamp + round((first + (last - first) * i / bins) * 1e9) for i in range(bins + 1)]
-        poses = [back @ np.asarray(T_fixed_lidar_at(edge)) for edge in edges]
-        at = (cloud.time - first) * (bins / (last - first) if last > first else 0.0)
-        place = np.minimum(at.astype(np.intp), bins - 1)
-        share = (at - place)[:, None]
-    if place is None or share is None:
-        points = transforms.apply(poses[0], cloud.points)
-    else:
-        stack = np.stack(poses)[:, :3]  # (bins + 1, 3, 4)
-        flat = stack.reshape(len(stack), 12)
-        steps = np.diff(flat, axis=0)
-        M = (flat[place] + share * steps[place]).reshape(-1, 3, 4)
-        points = np.einsum("nij,nj->ni", M[:, :, :3], cloud.points) + M[:, :, 3]
-    return PointCloud(stamp, cloud.frame_id, points.astype(np.float32), cloud.intensity, cloud.ring, None)
+        points = transforms.apply(back @ np.asarray(T_fixed_lidar_at(cloud.stamp)), cloud.points)
+        return PointCloud(stamp, cloud.frame_id, points.astype(np.float32), cloud.intensity, cloud.ring, None)
+    first, last = float(cloud.time.min()), float(cloud.time.max())
+    if not np.isfinite(last - first):
+        raise ValueError(f"point times from {first} to {last} are not finite")
+    bins = bins if last > first else 1
+    edges = [cloud.stamp + round((first + (last - first) * i / bins) * 1e9) for i in range(bins + 1)]
+    poses = [(back @ np.asarray(T_fixed_lidar_at(edge)))[:3] for edge in edges]
+    at = (cloud.time - first) * (bins / (last - first) if last > first else 0.0)
+    points = _move_by_bins(cloud.points, at, poses)
+    return PointCloud(stamp, cloud.frame_id, points, cloud.intensity, cloud.ring, None)
+
+
+def _move_by_bins(
+    points: NDArray[np.float32], at: NDArray[np.float64], poses: list[NDArray[np.float64]]
+) -> NDArray[np.float32]:
+    """Move each point by the pose (3, 4) that lies at ``at`` in the list, blended between its two neighbours."""
+    place = np.minimum(at.astype(np.int16), len(poses) - 2)
+    order = np.argsort(place, kind="stable")  # a radix sort: cheap next to gathering a matrix for every point
+    sorted_points, sorted_at = points[order], at[order]
+    bounds = np.searchsorted(place[order], np.arange(len(poses)))
+    moved = np.empty((3, len(points)), np.float32)
+    for i, (start, stop) in enumerate(itertools.pairwise(bounds.tolist())):
+        if start == stop:
+            continue
+        columns = sorted_points[start:stop].T.astype(np.float64)  # (3, k)
+        step = poses[i + 1] - poses[i]
+        turned = step[:, :3] @ columns + step[:, 3:]
+        moved[:, start:stop] = poses[i][:, :3] @ columns + poses[i][:, 3:] + (sorted_at[start:stop] - i) * turned
+    out = np.empty_like(points, np.float32)
+    out[order] = moved.T
+    return out
+
+
+def _roughly_in_view(
+    points: NDArray[np.float32], T: NDArray[np.float64], camera: CameraModel, min_depth: float, max_depth: float
+) -> NDArray[np.intp]:
+    """Indices of the points that may fall into the image; float32 with a margin is ample to drop the most of a scan."""
+    x, y, z = T[:3, :3].astype(np.float32) @ points.T + T[:3, 3:].astype(np.float32)
+    slack = np.float32(1e-3)
+    keep = (z >= min_depth * (1 - slack) - slack) & (z <= max_depth * (1 + slack) + slack)
+    if cameras.is_pinhole(camera):
+        # without division: column * z and row * z against the image's border and two pixels more
+        u = camera.K[0, 0] * x + (camera.K[0, 2] + 2.0) * z
+        v = camera.K[1, 1] * y + (camera.K[1, 2] + 2.0) * z
+        keep &= (u >= 0.0) & (u <= (camera.width + 4.0) * z) & (v >= 0.0) & (v <= (camera.height + 4.0) * z)
+    return np.flatnonzero(keep)
 
 
 def _nearest_of_each(pixel: NDArray[np.int32], depth: NDArray[np.float32], size: int) -> NDArray[np.intp]:

@@ -77,6 +77,18 @@ def test_nothing_folds_back_into_the_image():
     assert (np.diff(seen) > 0).all()
 
 
+def test_is_pinhole():
+    assert cam.is_pinhole(make())
+    assert cam.is_pinhole(CameraModel(640, 480, K, np.zeros(5), "plumb_bob"))
+    for other in (
+        make("plumb_bob"),
+        make(R=turn(0.01)),
+        CameraModel(640, 480, K, np.zeros(4), "equidistant"),
+        CameraModel(640, 480, K + np.array([[0, 2.0, 0], [0, 0, 0], [0, 0, 0]])),
+    ):
+        assert not cam.is_pinhole(other)
+
+
 def test_skew_and_empty_input():
     skewed = CameraModel(640, 480, K + np.array([[0, 2.0, 0], [0, 0, 0], [0, 0, 0]]))
     pixels, _ = cam.project(skewed, np.array([[0.5, 1.0, 2.0]]))

@@ -31,12 +31,13 @@ def by_hand(cloud, T, camera, near, far):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10_000), st.integers(0, 400), st.sampled_from(["none", "plumb_bob"]))
+@given(st.integers(0, 10_000), st.integers(0, 400), st.sampled_from(["none", "plumb_bob", "equidistant"]))
 def test_project_cloud_keeps_the_nearest_of_each_pixel(seed, n, model):
     rng = np.random.default_rng(seed)
     points = rng.uniform([-2, -6, -4], [12, 6, 4], (n, 3)).astype(np.float32)
     points[: n // 4] = points[n // 2 : n // 2 + n // 4] * np.float32(1.5)  # same rays, farther
-    camera = CameraModel(32, 24, CAMERA.K, np.array([-0.3, 0.1, 0.001, 0.0, 0.0]), model)
+    D = np.zeros(4) if model == "equidistant" else np.array([-0.3, 0.1, 0.001, 0.0, 0.0])
+    camera = CameraModel(32, 24, CAMERA.K, D, model)
     cloud = PointCloud(0, "lidar", points, ring=np.arange(n, dtype=np.int32) % 7)
     sparse = projection.project_cloud(cloud, MOUNT, camera, 0.5, 8.0)
     expected = by_hand(cloud, MOUNT, camera, 0.5, 8.0)
