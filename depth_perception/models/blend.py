@@ -20,8 +20,11 @@ Array = NDArray[np.float32]
 
 
 class BlendSettings(NamedTuple):
-    """``falloff``: how fast weight falls with distance; ``color``: how fast with colour change, 0: unguided;
-    ``channels``: 3 for colour, 1 for grey as a faster guide.
+    """How neighbours are weighed.
+
+    ``falloff``: how fast weight falls with distance; ``color``: how fast with colour change, 0: unguided;
+    ``scales``: relative differences at which a value counts half, one iteration each; ``channels``: 3 for colour, 1
+    for grey as a faster guide; ``bands``: parts the grid is cut into, to stay in the cache.
     """
 
     falloff: float = 0.2

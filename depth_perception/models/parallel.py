@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,4 +32,4 @@ def parallel_map(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
 def bands(size: int, count: int) -> list[slice]:
     """Cut ``range(size)`` into at most ``count`` contiguous slices of nearly equal length."""
     edges = [size * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:]) if b > a]
+    return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from depth_perception.frames import DepthPrediction, FloatImage
 from depth_perception.models import neighborhood, surfels
 from depth_perception.models.blend import Blend, BlendSettings, blend
+from depth_perception.models.dense import keep_measurements
 from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
@@ -23,7 +24,7 @@ class SurfaceSettings:
 
     ``cells``: most cells of the working grid; ``cells_per_spacing``: cells wished for between
     neighbouring points; ``coarsest``: widest cell in pixels where time allows a finer one;
-    ``starts`` and ``rounds`` of the plane fits up to ``many`` points, beyond them one round and shorter starts;
+    ``starts`` of the plane fits, shortened to two iterations beyond ``many`` points;
     ``sharpen``: draw depth edges at full resolution along the image's.
     """
 
@@ -31,7 +32,6 @@ class SurfaceSettings:
     cells_per_spacing: float = 6.0
     coarsest: int = 4
     starts: tuple[tuple[float, ...], ...] = (NARROW, SHRINKING)
-    rounds: int = 2
     many: int = 5_000
     sharpen: bool = True
     blend: BlendSettings = field(default_factory=BlendSettings)
@@ -55,14 +55,14 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
     measured = np.flatnonzero(sparse)
     step = grid_step(sparse.shape, len(measured), settings)
     points = neighborhood.build(sparse, step)
-    planes = surfels.fit(points, *_fits(points, settings))
+    planes = surfels.fit(points, _starts(points, settings))
     small = guide = None
     if image is not None:
         size = (points.shape[1], points.shape[0])
         small = cv2.resize(
             cv2.GaussianBlur(image, (0, 0), 1) if step > 1 else image, size, interpolation=cv2.INTER_AREA
         )
-        guide = _channels(small, settings.blend.channels)
+        guide = _channels(small, settings.blend.channels if len(measured) <= settings.many else 1)
     surface = blend(points, planes, guide, settings.blend)
     deviation = enlarge(relative_deviation(surface, planes), step, sparse.shape)
     if image is not None and small is not None and settings.sharpen:
@@ -71,18 +71,18 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
         inverse = enlarge(surface.inverse, step, sparse.shape)
     depth = np.reciprocal(inverse)
     deviation = deviation * depth
-    inlier = _keep_measurements(depth, deviation, sparse, measured, points, planes)
+    inlier = keep_measurements(depth, deviation, sparse, measured)
+    own = inlier.reshape(-1)[points.pixels]  # those that came onto the grid were also judged by their neighbours
+    inlier.reshape(-1)[points.pixels] = np.minimum(planes.belief, own)
     return DepthPrediction(depth, deviation, inlier)
 
 
-def _fits(points: Neighborhood, settings: SurfaceSettings) -> tuple[Sequence[Sequence[float]], int]:
+def _starts(points: Neighborhood, settings: SurfaceSettings) -> Sequence[Sequence[float]]:
     """Choose how much work the plane fits may be: slopes hardly matter where neighbours touch."""
     count, cells = len(points.rows), points.shape[0] * points.shape[1]
     if count <= settings.many:
-        return settings.starts, settings.rounds
-    if count * 3 > cells:
-        return (), 1
-    return tuple(start[:2] for start in settings.starts), 1
+        return settings.starts
+    return () if count * 3 > cells else tuple(start[:2] for start in settings.starts)
 
 
 def _channels(small: NDArray[np.uint8], channels: int) -> FloatImage:
@@ -107,19 +107,3 @@ def relative_deviation(surface: Blend, planes: Surfels) -> FloatImage:
     variance += np.square(np.float32(_DISPUTE) * surface.dispute) + np.square(np.float32(_RESIDUAL) * surface.residual)
     variance += np.square(surface.distance) * np.float32((_FRAME_DISTANCE * frame) ** 2 + _PER_BLOCK**2)
     return np.sqrt(variance + np.square(np.float32(_FRAME) * frame))
-
-
-def _keep_measurements(depth, deviation, sparse, measured, points, planes) -> FloatImage:
-    """Write believable measurements through, in place; return how far each was believed.
-
-    Points of the grid carry their own belief; one that shared its cell with another is judged by its misfit.
-    """
-    value, guess = sparse.reshape(-1)[measured], depth.reshape(-1)[measured]
-    spread = deviation.reshape(-1)[measured]
-    misfit = np.abs(value - guess) / (3 * spread)
-    believed = 1 / (1 + np.square(np.square(misfit)))
-    inlier = np.full(sparse.shape, np.nan, np.float32)
-    inlier.reshape(-1)[measured] = believed
-    inlier.reshape(-1)[points.pixels] = np.minimum(planes.belief, inlier.reshape(-1)[points.pixels])
-    depth.reshape(-1)[measured] = np.where(misfit <= 1, value, guess)
-    return inlier

@@ -4,7 +4,7 @@ Inverse depth is linear in the image on any plane in space, so the surface at po
 ``inverse(y, x) = inverse_i + gy (y - y_i) + gx (x - x_i)``. The slopes are fitted to the neighbours in all directions
 by iteratively reweighted least squares (Cauchy weights), because neighbours beyond a depth edge must not count. Such a
 fit finds the optimum next to its start, so it is started twice: from a surface facing the camera with a narrow scale,
-which is right beside furniture, and from a plane through everything with a shrinking scale, which is right on roads. The
+which is right beside furniture, and from a plane through everything with a shrinking scale, right on roads. The
 start that more neighbours agree with wins. A point that no neighbour's plane meets is an outlier.
 """
 
@@ -23,11 +23,12 @@ Array = NDArray[np.float32]
 
 NARROW: tuple[float, ...] = (0.02, 0.02, 0.02)  # relative residual at which a neighbour counts half
 SHRINKING: tuple[float, ...] = (0.3, 0.1, 0.03)
-_REACH = 0.7  # weight of a neighbour one block away is exp(-0.7)
-_RIDGE = 0.02  # pulls slopes to zero where neighbours say little
-_AGREEMENT = 0.03
+_REACH = 0.3  # weight of a neighbour one block away is exp(-0.3)
+_RIDGE = 0.03  # pulls slopes to zero where neighbours say little
+_AGREEMENT = 0.03  # relative residual at which a neighbour half agrees
 _PREFERENCE = 1.2  # the second start must win by this factor
-_BELIEF_SCALE, _BELIEF_REACH, _BELIEF_SHARE, _BELIEF_PRIOR = 0.05, 0.2, 0.2, 0.005
+_SHARED_SLOPE = 0.6  # how much of a slope is taken from the neighbours that agree
+_BELIEF_SCALE, _BELIEF_SHARE, _BELIEF_PRIOR = 0.05, 0.2, 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,39 +45,39 @@ class Surfels:
     residual: Array
 
 
-def fit(points: Neighborhood, starts: Sequence[Sequence[float]] = (NARROW, SHRINKING), rounds: int = 2) -> Surfels:
-    """Fit planes from each start, rate the points, and in further rounds fit again with the rating as weight.
+def fit(points: Neighborhood, starts: Sequence[Sequence[float]] = (NARROW, SHRINKING)) -> Surfels:
+    """Fit a plane to the neighbours of every point from each start, and rate the points.
 
-    With ``starts`` empty all slopes are zero and only the rating is made.
+    A start is the sequence of scales its iterations use; with no start all slopes are zero and only the rating is made.
     """
     count = len(points.rows)
     near = points.near[:, points.rows, points.columns]  # (k, n)
     dy = np.take(points.y, near) - points.y
     dx = np.take(points.x, near) - points.x
     inverse = points.inverse
-    rise = np.take(inverse, near) / inverse - 1  # relative to the point, so scale does not matter
+    rise = np.take(inverse, near) / inverse - 1  # relative to the point, so that units do not matter
     distance = (dy * dy + dx * dx) / np.float32(points.block**2)
-    other = distance > 0
-    reach = np.exp(-np.float32(_REACH) * distance) * other
-    voice = np.exp(-np.float32(_BELIEF_REACH) * distance) * other
-    belief = np.ones(count, np.float32)
-    for turn in range(rounds):
-        weight = reach * np.take(belief, near) if turn else reach
+    reach = np.exp(-np.float32(_REACH) * distance) * (distance > 0)
 
-        def solve(band: slice, weight=weight) -> Array:
-            return _solve(dy[:, band], dx[:, band], rise[:, band], weight[:, band], starts, points.block)
+    def solve(band: slice) -> Array:
+        return _solve(dy[:, band], dx[:, band], rise[:, band], reach[:, band], starts, points.block)
 
-        sy, sx = np.concatenate(parallel_map(solve, bands(count, 1 if count < 2000 else 4)), axis=1)
-        mine = rise - dy * sy - dx * sx  # the neighbour against my plane
-        theirs = rise + (-dy * np.take(sy, near) - dx * np.take(sx, near)) * (1 + rise)  # me against the neighbour's
-        miss = np.minimum(np.abs(mine), np.abs(theirs))
-        said = voice * np.take(belief, near) if turn else voice
-        support = (np.exp(-np.square(miss / np.float32(_BELIEF_SCALE))) * said).sum(0)
-        prior = np.float32(_BELIEF_PRIOR)
-        belief = np.square((support + prior) / (support + np.float32(_BELIEF_SHARE) * said.sum(0) + prior))
-    close = reach * np.take(belief, near)
-    residual = (close * np.minimum(np.abs(mine), np.float32(1))).sum(0) / (close.sum(0) + np.float32(1e-6))
+    sy, sx = np.concatenate(parallel_map(solve, bands(count, 1 if count < 2000 else 4)), axis=1)
+    mine = rise - dy * sy - dx * sx  # the neighbour against my plane
+    theirs = rise - (dy * np.take(sy, near) + dx * np.take(sx, near)) * (1 + rise)  # me against the neighbour's
+    miss = np.minimum(np.abs(mine), np.abs(theirs))
+    support = (np.exp(-np.square(miss / np.float32(_BELIEF_SCALE))) * reach).sum(0)
+    prior = np.float32(_BELIEF_PRIOR)
+    belief = np.square((support + prior) / (support + np.float32(_BELIEF_SHARE) * reach.sum(0) + prior))
+    heard = reach * np.take(belief, near)
+    residual = (heard * np.minimum(np.abs(mine), np.float32(1))).sum(0) / (heard.sum(0) + np.float32(1e-6))
     gy, gx = sy * inverse, sx * inverse
+    if starts:
+        alike = heard / (1 + np.square(theirs / np.float32(_AGREEMENT)))
+        total = alike.sum(0) + np.float32(1e-6)
+        mix = np.float32(_SHARED_SLOPE) * np.minimum(total, np.float32(1))
+        gy = gy + mix * ((alike * np.take(gy, near)).sum(0) / total - gy)
+        gx = gx + mix * ((alike * np.take(gx, near)).sum(0) / total - gx)
     return Surfels(inverse - gy * points.y - gx * points.x, gy, gx, belief, residual)
 
 
