@@ -65,16 +65,9 @@ class FrontSettings:
     @classmethod
     def from_parameters(cls, values: Mapping[str, Value]) -> FrontSettings:
         """Pick the settings out of the values of COMPLETION_PARAMETERS."""
-        policy = str(values["sync.policy"])
-        sync = SyncSettings(
-            policy="exact" if policy == "exact" else "nearest",
-            max_interval=float(values["sync.max_interval"]),
-            queue_size=int(values["sync.queue_size"]),
-            offset=float(values["sync.offset"]),
-            timeout=float(values["sync.timeout"]),
-            publish_partial=bool(values["sync.publish_partial"]),
-            backward_jump=float(values["time_jump.backward"]),
-        )
+        # pairs made by message_filters come in through add_pair, so the synchroniser only idles then
+        policy = "exact" if values["sync.policy"] == "exact" else "nearest"
+        sync = SyncSettings.from_parameters({**values, "sync.policy": policy})
         return cls(
             sync=sync,
             is_rectified=bool(values["image.is_rectified"]),
@@ -241,7 +234,7 @@ class CompletionFront:
                     "check the transform between the two frames",
                 )
             if settings.remove_hidden:
-                sparse = remove_hidden(sparse, settings.hidden_tolerance)
+                sparse = remove_hidden(sparse, settings.hidden_tolerance, frame.camera, T_camera_lidar)
             latency["project"] = clock() - before
         return CompletionInput(frame, sparse, synced.interval, age, notes, latency)
 
@@ -265,9 +258,10 @@ class CompletionFront:
         raw_camera = camera
         if settings.is_rectified:
             camera = self._cached(("view", *key), lambda: rectified_view(raw_camera))
-        elif camera.is_distorted and settings.rectify:
-            image = rectify_image(raw_camera, image)
+        elif settings.rectify:
             camera = self._cached(("rectified", *key), lambda: rectified(raw_camera))
+            if camera is not raw_camera:
+                image = rectify_image(raw_camera, image)
         return CameraFrame(synced.image_stamp, frame_id, image, camera), raw_camera, notes
 
     def _camera(self, stamp: int, frame_id: str) -> tuple[tuple, CameraModel, tuple[str, ...]]:
