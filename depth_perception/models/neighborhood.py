@@ -54,7 +54,7 @@ def build(sparse: FloatImage, step: int, occupancy: float = 0.5, groups: int = 3
     middle = (step - 1) / 2
     y = ((pixels // width - middle) / step).astype(np.float32)
     x = ((pixels % width - middle) / step).astype(np.float32)
-    inverse = 1 / sparse.reshape(-1)[pixels]
+    inverse = np.reciprocal(sparse.reshape(-1)[pixels])
     block = _block_size(rows, columns, shape, occupancy)
     near = _nearest_of_groups(rows, columns, shape, block, groups)
     return Neighborhood(shape, step, rows, columns, y, x, inverse, pixels, near, block)
@@ -83,7 +83,7 @@ def _nearest_of_groups(rows, columns, shape, block, groups) -> NDArray[np.int64]
         _, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
         table = np.zeros(len(members) + 2, np.int64)
         table[label[rows[members], columns[members]]] = members
-        return np.take(table, label)
+        return np.take(table, np.asarray(label))
 
     return np.stack(
         parallel_map(nearest, [m for m in (np.flatnonzero(group == g) for g in range(groups**2)) if len(m)])

@@ -56,12 +56,12 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
     step = grid_step(sparse.shape, len(measured), settings)
     points = neighborhood.build(sparse, step)
     planes = surfels.fit(points, _starts(points, settings))
-    small = guide = None
+    small: NDArray[np.uint8] | None = None
+    guide: FloatImage | None = None
     if image is not None:
         size = (points.shape[1], points.shape[0])
-        small = cv2.resize(
-            cv2.GaussianBlur(image, (0, 0), 1) if step > 1 else image, size, interpolation=cv2.INTER_AREA
-        )
+        smooth = cv2.GaussianBlur(image, (0, 0), 1) if step > 1 else image
+        small = np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), np.uint8)
         guide = _channels(small, settings.blend.channels if len(measured) <= settings.many else 1)
     surface = blend(points, planes, guide, settings.blend)
     deviation = enlarge(relative_deviation(surface, planes), step, sparse.shape)
@@ -93,8 +93,10 @@ def _channels(small: NDArray[np.uint8], channels: int) -> FloatImage:
 
 
 # Standard deviation relative to depth, fitted on held-out pixels of real recordings: a floor, then what each sign of
-# trouble adds in quadrature. ``_PER_BLOCK`` is not fitted: it makes sure that guesses far from any point say so.
-_FLOOR, _AGREEMENT, _DISPUTE, _RESIDUAL, _FRAME, _FRAME_DISTANCE, _PER_BLOCK = 0.002, 1.5, 0.15, 0.1, 0.35, 0.4, 0.01
+# trouble adds in quadrature. ``_BEYOND`` is not fitted, as nothing is measured there to fit it on: it makes sure that
+# guesses far outside the points say so.
+_FLOOR, _AGREEMENT, _DISPUTE, _RESIDUAL, _FRAME, _FRAME_DISTANCE = 0.0015, 1.5, 0.2, 0.18, 0.105, 0.165
+_BEYOND, _USUAL_DISTANCE = 0.05, 1.5  # share of depth a block of distance beyond the usual, in blocks
 
 
 def relative_deviation(surface: Blend, planes: Surfels) -> FloatImage:
@@ -105,5 +107,6 @@ def relative_deviation(surface: Blend, planes: Surfels) -> FloatImage:
     frame = np.float32(np.median(planes.residual))
     variance = np.float32(_FLOOR**2) + np.square(np.float32(_AGREEMENT) * surface.agreement)
     variance += np.square(np.float32(_DISPUTE) * surface.dispute) + np.square(np.float32(_RESIDUAL) * surface.residual)
-    variance += np.square(surface.distance) * np.float32((_FRAME_DISTANCE * frame) ** 2 + _PER_BLOCK**2)
+    variance += np.square(surface.distance * (np.float32(_FRAME_DISTANCE) * frame))
+    variance += np.square(np.maximum(surface.distance - np.float32(_USUAL_DISTANCE), 0) * np.float32(_BEYOND))
     return np.sqrt(variance + np.square(np.float32(_FRAME) * frame))

@@ -20,7 +20,8 @@ def enlarge(coarse: FloatImage, step: int, shape: tuple[int, int]) -> FloatImage
     if step == 1:
         return coarse[: shape[0], : shape[1]]
     size = (coarse.shape[1] * step, coarse.shape[0] * step)
-    return cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
+    large = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    return large[: shape[0], : shape[1]]
 
 
 def enlarge_guided(coarse: FloatImage, step: int, image: NDArray[np.uint8], small: NDArray[np.uint8]) -> FloatImage:
