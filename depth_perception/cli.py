@@ -162,9 +162,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from depth_perception.evaluation.report import write_report
     from depth_perception.evaluation.summary import summary_table
 
-    truth, folder = options.truth, None
-    if truth is not None and Path(truth).is_dir():
-        truth, folder = None, Path(truth)
+    is_folder = options.truth is not None and Path(options.truth).is_dir()
+    truth, folder = (None, Path(options.truth)) if is_folder else (options.truth, None)
     settings = EvaluationSettings(
         recording=options.recording,
         topics=_choice(options, truth),
@@ -229,9 +228,9 @@ def _view(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from depth_perception.evaluation import convert
+    from depth_perception.evaluation.convert import kitti_drive_to_bag, rgbd_folder_to_bag
 
-    make = convert.kitti_drive_to_bag if options.kind == "kitti" else convert.rgbd_folder_to_bag
+    make = kitti_drive_to_bag if options.kind == "kitti" else rgbd_folder_to_bag
     make(options.folder, options.out)
     print(options.out)
     return 0

@@ -311,5 +311,5 @@ class _Run:
         received = ", ".join(counts) or "none"
         lines = [f"nothing could be scored; messages read: {received}; pairs: {result.sync['pairs']}"]
         drops = {**result.sync["drops"], **result.skipped}
-        lines += [f"{n} x {cause}: {result.messages.get(cause, 'dropped')}" for cause, n in drops.items()]
+        lines += [f"{n} x {cause}: {result.reason(cause)}" for cause, n in drops.items()]
         return "; ".join(lines)

@@ -102,7 +102,7 @@ class LiveStatistics:
                     }
                 )
             order = {"image": 0, "input": 1, "depth": 2, "output": 3}
-            topics.sort(key=lambda row: (order.get(row["role"], 9), row["name"]))
+            topics.sort(key=lambda row: (order.get(str(row["role"]), 9), str(row["name"])))
             coverage = float(np.mean(self._coverage)) if self._coverage else None
             interval = float(np.mean(np.abs(self._interval)) * 1e3) if self._interval else None
             return {

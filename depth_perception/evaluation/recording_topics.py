@@ -58,6 +58,12 @@ def choose_topics(
     depths = [name for name in images if is_depth(encodings[name]) and encodings[name].split(";")[0] != "mono16"]
     infos = [name for name, kind in types.items() if kind == INFO]
 
+    for role, wanted in (("image", False), ("depth", True), ("truth", True)):
+        name = getattr(given, role)
+        if name is not None and is_depth(encodings[name]) is not wanted:
+            what = "depth" if wanted else "a camera image"
+            raise TopicError(f"--{role} {name}: its encoding {encodings[name]!r} is not {what}")
+
     truth = given.truth
     if truth is None:
         named = [name for name in depths if TRUTH_WORD in name]

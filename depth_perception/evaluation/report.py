@@ -32,14 +32,6 @@ SURENESS = ("coverage", "deviation", "inside_68", "inside_95", "z_rms", "bias", 
 BY_RANGE = ("mae", "rmse", "abs_rel", "delta1", "coverage", "deviation", "inside_68")
 HIGHER_IS_BETTER = ("delta1", "delta2", "delta3", "coverage")
 TARGET_VALUES = {"inside_68": 0.6827, "inside_95": 0.95, "z_rms": 1.0, "bias": 0.0}
-CAUSES = {
-    "no_cloud": "no range data within sync.max_interval of the image",
-    "no_camera_info": "no camera_info had arrived",
-    "no_transform": "no transform between camera and range sensor",
-    "no_truth": "no true depth with the stamp of the image",
-    "bad_truth": "true depth could not be used",
-    "nothing_to_score": "nothing to score within the published range",
-}
 
 
 def format_figure(key: str, value: float | None) -> str:
@@ -61,7 +53,8 @@ def picture_uri(picture: NDArray[np.uint8], photograph: bool) -> str:
     height, width = picture.shape[:2]
     if width > MAX_WIDTH:
         size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if photograph else cv2.INTER_NEAREST)
+        how = cv2.INTER_AREA if photograph else cv2.INTER_NEAREST
+        picture = np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     if photograph:
         return data_uri(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes(), "jpeg")
@@ -229,7 +222,7 @@ def _lost(result: EvaluationResult) -> list[dict[str, Any]]:
     rows = []
     for stage, counts in (("pairing", result.sync.get("drops", {})), ("frame", result.skipped)):
         for cause, n in sorted(counts.items()):
-            text = result.messages.get(cause, CAUSES.get(cause, ""))
+            text = result.reason(cause)
             rows.append({"stage": stage, "cause": cause.replace("_", " "), "count": n, "text": text})
     return rows
 

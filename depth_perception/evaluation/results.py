@@ -35,6 +35,16 @@ ALL_METRICS = {**METRICS, **BOUNDARY_METRICS}
 """Key of each figure -> (label, unit, definition)."""
 
 
+CAUSES = {
+    "no_partner": "no range data within sync.max_interval of the image",
+    "late": "the message came after newer ones had been paired",
+    "duplicate": "a second message with the same stamp",
+    "queue_full": "more messages waited for a partner than sync.queue_size",
+    "time_jump": "stamps jumped back by more than time_jump.backward",
+}
+"""What the causes that the synchroniser counts mean."""
+
+
 @dataclass(frozen=True)
 class FrameScore:
     """Figures of one model on one frame against one target (HELD_OUT or TRUTH)."""
@@ -119,6 +129,10 @@ class EvaluationResult:
         """Return the targets that something was scored against, the primary one first."""
         found = [target for _, target in self.totals]
         return [target for target in (TRUTH, HELD_OUT) if target in found]
+
+    def reason(self, cause: str) -> str:
+        """Return the first case of a cause in full, or what the cause means."""
+        return self.messages.get(cause) or CAUSES.get(cause, "")
 
     def skip(self, cause: str, text: str) -> None:
         """Count a set or frame that could not be evaluated and keep the first reason in full."""

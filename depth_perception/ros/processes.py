@@ -5,6 +5,7 @@ Standard library only, so that it starts before anything of ROS is imported.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,10 +56,8 @@ class Child:
         """Send a signal to the process and what it started itself; nothing if it has ended."""
         if self._popen.poll() is not None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it ended in between
             os.killpg(self._popen.pid, number)
-        except ProcessLookupError:
-            pass  # it ended in between
 
     def _read(self, output: TextIO | None, lock: threading.Lock) -> None:
         stream = self._popen.stdout

@@ -61,7 +61,8 @@ def apply_table(position: NDArray[np.floating], table: NDArray[np.uint8]) -> NDA
     # 1.5 .. 255.5 truncates to entries 1 .. 255; NaN becomes 0, which is the unknown entry
     scaled = np.clip(position, 0.0, 1.0, dtype=np.float32) * np.float32(254.0) + np.float32(1.5)
     np.nan_to_num(scaled, copy=False, nan=0.0)
-    return cv2.applyColorMap(scaled.astype(np.uint8), np.ascontiguousarray(table[:, None]))
+    colored = cv2.applyColorMap(scaled.astype(np.uint8), np.ascontiguousarray(table[:, None]))
+    return np.asarray(colored, np.uint8)
 
 
 def depth_position(depth: NDArray[np.floating], minimum: float, maximum: float) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 SERIES_COLORS = ("#1f6feb", "#d1570a", "#1a7f37", "#8250df", "#bf3989", "#57606a")
 """One per model, told apart in print and by colour-blind readers."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.edgecolor": "#8c959f",

@@ -64,10 +64,9 @@ def test_truth_is_found_and_scored_in_full(recording):
 
 def test_figures_are_those_of_the_models_answer(recording, recall):
     result = evaluate(EvaluationSettings(recording, models=("a",)))
-    truth = []
     with Recording(recording) as opened:
-        for item in opened.messages(["/camera/depth/ground_truth"]):
-            truth.append(np.frombuffer(item.message.data, np.float32))
+        messages = [item.message for item in opened.messages(["/camera/depth/ground_truth"])]
+    truth = [np.frombuffer(message.data, np.float32) for message in messages]
     expected = np.abs(np.concatenate(truth).astype(np.float64) - 4.0).mean()
     assert result.totals["a", TRUTH].figures()["mae"] == pytest.approx(expected, rel=1e-9)
 
@@ -195,7 +194,7 @@ def test_ambiguous_topics_name_the_option(tmp_path, make_recording, recall):
 def test_mistakes_are_told_apart(recording, without_truth, tmp_path):
     with pytest.raises(RecordingError, match="no such file"):
         evaluate(EvaluationSettings(tmp_path / "nothing"))
-    with pytest.raises(ValueError, match="unknown model 'best'.*fast"):
+    with pytest.raises(ValueError, match=r"unknown model 'best'.*fast"):
         evaluate(EvaluationSettings(recording, models=("best",)))
     with pytest.raises(ParameterError, match=r"depth\.max"):
         evaluate(EvaluationSettings(recording, parameters={"depth.max": -1.0}))

@@ -33,7 +33,7 @@ def test_parse(text, expected):
     ["", "point", "points:0", "points:1", "points:-1", "points:x", "points:nan", "rings:1", "rings:2.5", "none:1"],
 )
 def test_parse_refuses_what_makes_no_sense(text):
-    with pytest.raises(ValueError, match="points:0.2"):
+    with pytest.raises(ValueError, match=r"points:0\.2"):
         Holdout.parse(text)
 
 
@@ -73,7 +73,7 @@ def test_points_are_held_out_evenly():
         times[split(sparse, Holdout("points", share=0.25), stamp)[1].source] += 1
     # binomial with mean 50 and standard deviation 6
     assert times.mean() == 50
-    assert 20 < times.min()
+    assert times.min() > 20
     assert times.max() < 80
     assert times.std() == pytest.approx(6.1, abs=0.6)
 

@@ -96,6 +96,15 @@ def test_given_topic_must_exist_and_have_its_type():
         choose(BASE, TopicChoice(camera_info="/camera/image"))
 
 
+def test_given_image_must_not_be_depth_and_depth_must_be():
+    types = {**BASE, "/camera/depth/raw": IMAGE}
+    encodings = {"/camera/depth/raw": "16UC1"}
+    with pytest.raises(TopicError, match=r"--image /camera/depth/raw: its encoding '16UC1' is not a camera image"):
+        choose(types, TopicChoice(image="/camera/depth/raw"), encodings=encodings)
+    with pytest.raises(TopicError, match=r"--truth /camera/image: its encoding 'rgb8' is not depth"):
+        choose(types, TopicChoice(truth="/camera/image"), encodings=encodings)
+
+
 @pytest.mark.parametrize(
     ("encoding", "expected"),
     [

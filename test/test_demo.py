@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from depth_perception import demo
+from depth_perception.demo import (
+    Demo,
+    DemoError,
+    commands,
+    environment,
+    find_recordings,
+    live_row,
+    node_command,
+    play,
+    result_rows,
+)
+from depth_perception.evaluation.recording_topics import TopicChoice
+
+TOPICS = TopicChoice("/camera/image", "/camera/camera_info", "/lidar/points", None, "/truth")
+
+
+def test_recordings_are_found_in_order_of_name(tmp_path):
+    for name in ("street", "room"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mcap").touch()
+    (tmp_path / "drive.bag").touch()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    assert [path.name for path in find_recordings(tmp_path)] == ["drive.bag", "room", "street"]
+    assert find_recordings(tmp_path / "drive.bag") == [tmp_path / "drive.bag"]
+
+
+def test_a_recording_itself_is_taken(tmp_path):
+    (tmp_path / "metadata.yaml").touch()
+    assert find_recordings(tmp_path) == [tmp_path]
+
+
+def test_no_recordings_say_how_to_make_them(tmp_path):
+    with pytest.raises(DemoError, match="make demo"):
+        find_recordings(tmp_path)
+
+
+def test_domain_is_private_unless_chosen():
+    made = environment({"PATH": "/bin"})
+    assert made["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert 1 <= int(made["ROS_DOMAIN_ID"]) <= 100
+    chosen = {"ROS_DOMAIN_ID": "7", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
+    assert {key: environment(chosen)[key] for key in chosen} == chosen
+
+
+def test_node_command_quotes_what_yaml_would_misread():
+    command = node_command("completion_node", {"a": "on", "b": True, "c": 1.5, "d": "x y"}, {"image": "/cam/image"})
+    assert command[0] == sys.executable
+    assert command[-10:] == [
+        "-p",
+        'a:="on"',
+        "-p",
+        "b:=true",
+        "-p",
+        "c:=1.5",
+        "-p",
+        'd:="x y"',
+        "-r",
+        "image:=/cam/image",
+    ]
+
+
+def test_commands_give_each_node_what_it_needs(tmp_path):
+    made = commands(Demo(tmp_path / "bag", tmp_path / "out", "fast", rate=2.0), TOPICS)
+    assert set(made) == set(demo.NODES)
+    assert 'models:="fast,diffusion"' in made["evaluation_node"]
+    assert 'model:="fast"' in made["completion_node"]
+    assert "use_sim_time:=true" in made["completion_node"]
+    assert "rate:=2.0" in made["bag_player_node"]
+    assert "-r" not in made["bag_player_node"]
+    for node in ("evaluation_node", "completion_node"):
+        assert "points:=/lidar/points" in made[node]
+        assert not any("/truth" in part for part in made[node])  # truth is no input
+
+
+def test_parameters_exist_in_the_nodes(tmp_path):
+    pytest.importorskip("depth_perception.nodes.evaluation_parameters")
+    from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS
+    from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS
+    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+
+    tables = {
+        "evaluation_node": EVALUATION_PARAMETERS,
+        "completion_node": COMPLETION_PARAMETERS,
+        "bag_player_node": BAG_PLAYER_PARAMETERS,
+    }
+    for node, command in commands(Demo(tmp_path, tmp_path, "fast"), TOPICS).items():
+        for flag, text in zip(command, command[1:]):
+            if flag == "-p" and not text.startswith("use_sim_time"):
+                name, _, value = text.partition(":=")
+                tables[node][name].check(json.loads(value))
+
+
+def scripted(monkeypatch, tmp_path, **scripts):
+    """Let ``play`` run small Python programs in place of the nodes."""
+    sleeper = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass\n"
+    programs = {node: scripts.get(node, sleeper) for node in demo.NODES}
+
+    def made(given, topics):
+        return {node: [sys.executable, "-u", "-c", code] for node, code in programs.items()}
+
+    monkeypatch.setattr(demo, "commands", made)
+    monkeypatch.setattr(demo, "topics_of", lambda recording: TOPICS)
+    return Demo(Path("bag"), tmp_path, "fast", timeout=20.0)
+
+
+def test_play_ends_with_the_report(monkeypatch, tmp_path):
+    writes = f"import time, pathlib\ntime.sleep(0.3)\npathlib.Path({str(tmp_path / 'report.html')!r}).write_text('x')\n"
+    given = scripted(monkeypatch, tmp_path, evaluation_node=writes, bag_player_node="pass")
+    assert play(given) == tmp_path / "report.html"
+
+
+def test_an_old_report_does_not_count(monkeypatch, tmp_path):
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(DemoError, match="evaluation failed"):
+        play(scripted(monkeypatch, tmp_path, evaluation_node="pass"))
+
+
+def test_a_failing_node_is_named_with_its_last_lines(monkeypatch, tmp_path):
+    broken = "import sys\nprint('no such device')\nsys.exit(3)"
+    with pytest.raises(DemoError, match=r"(?s)completion_node ended too early.*status 3.*no such device"):
+        play(scripted(monkeypatch, tmp_path, completion_node=broken))
+
+
+def test_waiting_is_bounded(monkeypatch, tmp_path):
+    given = scripted(monkeypatch, tmp_path)
+    with pytest.raises(DemoError, match=r"no report after 0\.5 s"):
+        play(Demo(given.recording, given.out, given.model, timeout=0.5))
+
+
+def test_tables_are_read_from_the_files(tmp_path):
+    figures = {key: 0.5 for key in demo.SHOWN} | {"frames": 3}
+    scores = {"models": {"fast": {"scores": {"ground truth": figures}}}}
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    assert result_rows("room", tmp_path)[0][:5] == ["room", "fast", "ground truth", "3", "0.5000"]
+    assert live_row("room", tmp_path) is None
+    live = {
+        "model": "fast",
+        "images": 10,
+        "completed": 9,
+        "topics": [{"role": "depth", "rate_hz": 9.87}],
+        "end_to_end": {"median_ms": 12.3, "p95_ms": 20.0},
+        "drops": {"overwritten": 1, "late": 0},
+    }
+    (tmp_path / "live.json").write_text(json.dumps(live))
+    assert live_row("room", tmp_path) == ["room", "fast", "10", "9", "9.9", "12", "20", "1 overwritten"]
