@@ -64,8 +64,8 @@ class Workspace:
     @property
     def key(self) -> str:
         """What the virtual environment and the build belong to."""
-        prefixes = self.environment.get("AMENT_PREFIX_PATH", "") if self.distro else ""
-        return "|".join([str(self.root), self.python, self.distro or "wheels", prefixes])
+        source = f"{self.distro} in {checks.ros_prefix(self.environment)}" if self.distro else "wheels"
+        return "|".join([str(self.root), self.python, source])
 
     def build_environment(self) -> dict[str, str]:
         """Environment variables for pip, CMake and colcon."""
@@ -226,7 +226,8 @@ def build(workspace: Workspace) -> None:
             [*command, "--cmake-args", *options],
             root / "build" / "set_up" / "colcon.log",
             variables,
-            "If this happens in a fresh clone too, it is a fault of ours; else type: make clean, and the same again.",
+            "Type: make distclean, and the same again. If colcon itself is missing, type: "
+            "sudo apt install python3-colcon-common-extensions",
             root,
         )
     remove_dead_links(root / "install")

@@ -155,6 +155,12 @@ def sourced_ros(environment: Mapping[str, str]) -> str | None:
     return None
 
 
+def ros_prefix(environment: Mapping[str, str]) -> str:
+    """Return the prefix that the sourced rclpy is installed in, empty if none says so."""
+    prefixes = [prefix for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    return next((prefix for prefix in prefixes if (Path(prefix) / "share" / "rclpy").is_dir()), "")
+
+
 def python_of_ros(distro: str, candidates: list[str], environment: Mapping[str, str]) -> str:
     """Return the first of ``candidates`` that imports the sourced rclpy; raises SetupError with their complaints."""
     complaints = []

@@ -70,6 +70,8 @@ class Stamps:
 def run_logged(command: list[str], log: Path, environment: Mapping[str, str], failure: str, cwd: Path) -> None:
     """Run ``command`` with its output in ``log``; raises SetupError with the end of that output and ``failure``."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.which(command[0], path=environment.get("PATH")) is None:
+        raise SetupError(f"Missing: {command[0]}.\n{failure}")
     with log.open("w") as stream:
         done = subprocess.run(
             command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=dict(environment), cwd=cwd
