@@ -58,7 +58,7 @@ class BagPlayerNode(Node):
         self._clock_type = rclpy_types().message_class("rosgraph_msgs/msg/Clock")
         self._clock_publisher = self.create_publisher(self._clock_type, "/clock", QoSProfile(depth=1))
         self._publishers_by_topic = self._create_publishers(str(values["prefix"]))
-        self._awaited = self._topics_to_wait_for(str(values["wait_for_subscribers"]))
+        self._awaited = self._subscribers_to_wait_for(str(values["wait_for_subscribers"]))
         self._thread = threading.Thread(target=self._main, name="bag_player", daemon=True)
         self._thread.start()
 
@@ -112,15 +112,22 @@ class BagPlayerNode(Node):
             raise StartError(f"{self.parameters.values['bag']}: nothing in it can be played; see the warnings above")
         return publishers
 
-    def _topics_to_wait_for(self, wish: str) -> list[str]:
+    def _subscribers_to_wait_for(self, wish: str) -> dict[str, int]:
+        """Return how many subscribers each topic must have; ``wish`` as the parameter wait_for_subscribers."""
         if wish == "all":
-            return list(self._publishers_by_topic)
-        for name in names(wish):
-            if name not in self._publishers_by_topic:
-                self.close()
-                known = ", ".join(self._publishers_by_topic)
-                raise StartError(f"wait_for_subscribers: {name} is not played; played are {known}")
-        return names(wish)
+            return dict.fromkeys(self._publishers_by_topic, 1)
+        wanted = {}
+        for entry in wish.split(","):
+            topic, _, count = entry.partition(":")
+            for name in names(topic):
+                if name not in self._publishers_by_topic or not (count or "1").strip().isdigit():
+                    self.close()
+                    known = ", ".join(self._publishers_by_topic)
+                    raise StartError(
+                        f"wait_for_subscribers: {entry.strip()!r} is not TOPIC or TOPIC:COUNT with a topic of {known}"
+                    )
+                wanted[name] = int(count or 1)
+        return wanted
 
     def _on_parameters(self, values: Mapping[str, Value]) -> None:
         with self._wake:
@@ -185,19 +192,20 @@ class BagPlayerNode(Node):
         self._clock_publisher.publish(message)
 
     def _wait_for_subscribers(self) -> None:
-        values, topics = self.parameters.values, self._awaited
-        if not topics:
-            return
+        values = self.parameters.values
         deadline = time.monotonic() + float(values["wait_timeout"])
-        missing = topics
-        while not self._stopping:
-            missing = [name for name in topics if not self._publishers_by_topic[name].get_subscription_count()]
+        while self._awaited and not self._stopping:
+            missing = [
+                name
+                for name, count in self._awaited.items()
+                if self._publishers_by_topic[name].get_subscription_count() < count
+            ]
             if not missing:
                 self._sleep(SETTLE)
                 return
             if time.monotonic() >= deadline:
                 waited = f"{values['wait_timeout']:g} s"
-                self.get_logger().warning(f"nobody subscribes to {', '.join(missing)} after {waited}; playing anyway")
+                self.get_logger().warning(f"too few subscribers of {', '.join(missing)} after {waited}; playing anyway")
                 return
             self._sleep(0.02)
 

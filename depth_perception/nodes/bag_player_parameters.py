@@ -27,7 +27,7 @@ BAG_PLAYER_PARAMETERS = ParameterTable(
         P(
             "wait_for_subscribers",
             "",
-            "Comma-separated topics (or all) that must have a subscriber before playback starts; empty: do not wait.",
+            "TOPIC or TOPIC:COUNT, comma-separated, or all: what must be subscribed before playback; empty: nothing.",
             read_only=True,
         ),
         P("wait_timeout", 30.0, "Longest wait for subscribers; then playback starts anyway.", "s", 0.0, 3600.0),

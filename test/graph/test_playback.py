@@ -1,5 +1,6 @@
 """A recording through bag player and completion node, each a process of its own."""
 
+import itertools
 import math
 
 import numpy as np
@@ -174,7 +175,7 @@ def test_a_looped_and_paused_recording(graph, scene, tmp_path):
 
     def passes():
         stamps = [stamp_of(message.header) for message in depth]
-        return 1 + sum(later < earlier for earlier, later in zip(stamps, stamps[1:]))
+        return 1 + sum(later < earlier for earlier, later in itertools.pairwise(stamps))
 
     observer.wait(lambda: passes() >= 3, "three passes")
     assert observer.set_parameters("/bag_player_node", paused=True)[0].successful

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
-from ros_domains import own_domain  # noqa: E402
+from ros_domains import own_domain
 
 
 class LocalGraph:

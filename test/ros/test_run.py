@@ -1,0 +1,145 @@
+"""The way a node process starts and ends, with a node that is none."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+PROGRAM = """
+import sys
+from depth_perception.ros.run import StartError, run
+
+class Subject:
+    exit_status = None
+    def __new__(cls):
+        import rclpy
+        class Subject(rclpy.node.Node):
+            exit_status = None
+            def close(self):
+                print("closed", flush=True)
+                return {clean}
+        node = Subject("subject")
+        {body}
+        print("ready", flush=True)
+        return node
+
+assert "rclpy" not in sys.modules, "nothing of ROS may be imported before the signal handlers are in place"
+import rclpy.node
+sys.exit(run(Subject, "subject", {arguments}))
+"""
+
+
+@pytest.fixture
+def start(local_domain, tmp_path):
+    started = []
+
+    def start(body="pass", clean="True", arguments="None"):
+        variables = {**os.environ, "ROS_DOMAIN_ID": str(local_domain), "PYTHONPATH": path()}
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM.format(body=body, clean=clean, arguments=arguments)],
+            env=variables,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def path():
+    return os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_quietly(start, number):
+    process = start()
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output == "closed\n"
+    assert errors == ""
+
+
+def test_two_signals_at_once_are_one(start):
+    process = start()
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20) == ("closed\n", "")
+    assert process.returncode == 0
+
+
+def test_the_node_may_end_by_itself_with_a_status(start):
+    process = start("node.exit_status = 3")
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (3, "")
+    assert output == "ready\nclosed\n"
+
+
+def test_a_start_error_is_one_line(start):
+    process = start("raise StartError('no such thing,' + chr(10) + '   try another')")
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert errors == "subject: no such thing, try another\n"
+
+
+def test_bad_ros_arguments_are_one_line(start):
+    process = start(arguments="['program', '--ros-args', '--params-file', '/nowhere.yaml']")
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "/nowhere.yaml" in errors
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("subject: cannot start ROS")
+
+
+def test_a_failing_callback_is_told_and_survived(start):
+    body = "node.create_timer(0.05, lambda: 1 / 0)"
+    process = start(body)
+    assert process.stdout.readline() == "ready\n"
+    while "ZeroDivisionError" not in process.stderr.readline():
+        assert process.poll() is None
+    while "a callback failed" not in process.stderr.readline():  # again: it goes on
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_a_worker_that_never_ends_does_not_keep_the_process(start):
+    process = start(clean="False")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 1
+
+
+def test_without_rclpy_it_says_what_to_do(tmp_path):
+    (tmp_path / "rclpy.py").write_text("raise ImportError('no ROS here')")
+    program = "import sys; from depth_perception.ros.run import run; sys.exit(run(None, 'subject'))"
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{path()}"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2, time.monotonic() - started
+    assert "subject: cannot import rclpy (no ROS here)" in done.stderr
+    assert "make build" in done.stderr
