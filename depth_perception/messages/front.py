@@ -6,9 +6,8 @@ happen in ``assemble``, which the worker calls for the sets that it really compu
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,29 +18,19 @@ from depth_perception.frames import CameraFrame, CameraModel, PointCloud, Sparse
 from depth_perception.geometry.camera import rectified, rectified_view, rectify_image, unproject
 from depth_perception.geometry.projection import deskew, project_cloud, remove_hidden
 from depth_perception.geometry.transform_tree import TransformError, TransformSource
-from depth_perception.messages.camera_info import camera_from_info
+from depth_perception.messages.calibrations import Calibrations
 from depth_perception.messages.compressed import decode_compressed_depth, decode_compressed_image
 from depth_perception.messages.image import decode_depth, decode_image
 from depth_perception.messages.point_cloud import decode_cloud
+from depth_perception.messages.problem import FrontError
 from depth_perception.messages.types import MessageError, stamp_of
 from depth_perception.pipelines.completion import CompletionInput
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet, Synchronizer, SyncSettings, SyncStatistics
 
+__all__ = ["CompletionFront", "FrontError", "FrontSettings", "FrontStatistics"]
+
 NANOSECONDS = 1_000_000_000
-
-
-class FrontError(ValueError):
-    """A message or a set that cannot be used.
-
-    ``cause`` is a short word to count by, ``topic`` the input's name (``image``, ``camera_info``,
-    ``points`` or ``sparse_depth``); the text says what was found and what to do.
-    """
-
-    def __init__(self, cause: str, topic: str, text: str):
-        super().__init__(text)
-        self.cause = cause
-        self.topic = topic
 
 
 @dataclass(frozen=True)
@@ -107,8 +96,6 @@ class FrontStatistics:
 class CompletionFront:
     """Pairs, decodes and projects the messages of one camera and one range sensor."""
 
-    KEPT_INFOS = 32  # camera_info messages remembered by stamp, for cameras whose calibration changes
-
     def __init__(
         self,
         settings: FrontSettings,
@@ -120,9 +107,7 @@ class CompletionFront:
         self._settings = settings
         self._transforms = transforms
         self._on_problem = on_problem
-        self._lock = threading.Lock()
-        self._infos: OrderedDict[int, Any] = OrderedDict()
-        self._cameras: OrderedDict[tuple, CameraModel] = OrderedDict()
+        self._calibrations = Calibrations()
         self._received: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._synchronizer = Synchronizer(settings.sync, on_set)
@@ -140,12 +125,7 @@ class CompletionFront:
     def on_camera_info(self, message: Any, now: int) -> None:
         """Remember a CameraInfo; ``now`` is unused but keeps the four inputs alike."""
         self._received["camera_info"] += 1
-        with self._lock:
-            stamp = stamp_of(message.header)
-            self._infos.pop(stamp, None)
-            self._infos[stamp] = message
-            while len(self._infos) > self.KEPT_INFOS:
-                self._infos.popitem(last=False)
+        self._calibrations.add(message)
 
     def on_image(self, message: Any, now: int) -> None:
         """Take an Image or CompressedImage; ``now`` is the caller's clock in nanoseconds."""
@@ -243,7 +223,7 @@ class CompletionFront:
     ) -> tuple[CameraFrame, CameraModel, tuple[str, ...]]:
         message = synced.image
         frame_id = message.header.frame_id.lstrip("/")
-        key, camera, notes = self._camera(synced.image_stamp, frame_id)
+        key, camera, notes = self._calibrations.camera(synced.image_stamp, frame_id)
         try:
             image = decode_compressed_image(message) if hasattr(message, "format") else decode_image(message)
         except MessageError as error:
@@ -257,42 +237,12 @@ class CompletionFront:
             )
         raw_camera = camera
         if settings.is_rectified:
-            camera = self._cached(("view", *key), lambda: rectified_view(raw_camera))
+            camera = self._calibrations.cached(("view", *key), lambda: rectified_view(raw_camera))
         elif settings.rectify:
-            camera = self._cached(("rectified", *key), lambda: rectified(raw_camera))
+            camera = self._calibrations.cached(("rectified", *key), lambda: rectified(raw_camera))
             if camera is not raw_camera:
                 image = rectify_image(raw_camera, image)
         return CameraFrame(synced.image_stamp, frame_id, image, camera), raw_camera, notes
-
-    def _camera(self, stamp: int, frame_id: str) -> tuple[tuple, CameraModel, tuple[str, ...]]:
-        """Return cache key, camera and notes: of the info with this stamp, else of the newest of this frame."""
-        with self._lock:
-            infos = self._infos
-            info = infos.get(stamp)
-            if info is None:
-                own = [i for i in infos.values() if i.header.frame_id.lstrip("/") == frame_id]
-                info = own[-1] if own else next(reversed(infos.values()), None)
-        if info is None:
-            raise FrontError("no_camera_info", "camera_info", "no camera_info has arrived yet")
-        notes: tuple[str, ...] = ()
-        info_frame = info.header.frame_id.lstrip("/")
-        if info_frame != frame_id:
-            notes = (f"camera_info is in frame {info_frame!r}, the image in {frame_id!r}; using it all the same",)
-        try:
-            key = _info_key(info)
-            camera = self._cached(key, lambda: camera_from_info(info))
-        except MessageError as error:
-            raise FrontError("bad_camera_info", "camera_info", str(error)) from error
-        return key, camera, notes
-
-    def _cached(self, key: tuple, make: Callable[[], CameraModel]) -> CameraModel:
-        """Return one and the same object for the same calibration, so that maps cached by identity last."""
-        camera = self._cameras.get(key)
-        if camera is None:
-            camera = self._cameras[key] = make()
-            while len(self._cameras) > 2 * self.KEPT_INFOS:
-                self._cameras.popitem(last=False)
-        return camera
 
     def _cloud(self, message: Any, stamp: int, settings: FrontSettings) -> PointCloud:
         try:
@@ -380,23 +330,4 @@ def _select(cloud: PointCloud, keep: np.ndarray) -> PointCloud:
 
     return replace(
         cloud, points=cloud.points[keep], intensity=pick(cloud.intensity), ring=pick(cloud.ring), time=pick(cloud.time)
-    )
-
-
-def _info_key(info: Any) -> tuple:
-    """Everything in a CameraInfo that shapes the camera, hashable."""
-    lower = hasattr(info, "k")
-    arrays = (info.k, info.d, info.r, info.p) if lower else (info.K, info.D, info.R, info.P)
-    roi = info.roi
-    return (
-        info.width,
-        info.height,
-        info.distortion_model,
-        info.binning_x,
-        info.binning_y,
-        roi.x_offset,
-        roi.y_offset,
-        roi.width,
-        roi.height,
-        *(np.asarray(array, np.float64).tobytes() for array in arrays),
     )
