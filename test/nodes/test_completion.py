@@ -1,0 +1,232 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("depth_perception.msg")
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from depth_perception.available import optional
+from depth_perception.frames import CameraModel, DepthPrediction
+from depth_perception.geometry.transforms import make_transform
+from depth_perception.messages.camera_info import info_from_camera
+from depth_perception.messages.image import encode_image
+from depth_perception.messages.point_cloud import encode_cloud
+from depth_perception.messages.transform import transform_message
+from depth_perception.messages.types import rclpy_types, stamp_of
+from depth_perception.models import zoo
+from depth_perception.nodes.completion import CompletionNode, check_values
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.parameters import ParameterError
+
+CAMERA = CameraModel.pinhole(20.0, 20.0, 9.5, 7.5, 20, 16)
+
+
+class Model:
+    """Answers 2 m everywhere; waits at ``gate`` and raises what it is told to."""
+
+    name, version = "fast", "test"
+
+    def __init__(self):
+        self.gate, self.started, self.error, self.calls = threading.Event(), threading.Event(), None, 0
+        self.gate.set()
+
+    def infer(self, image, sparse, camera):
+        self.calls += 1
+        self.started.set()
+        self.gate.wait(20)
+        if self.error is not None:
+            raise self.error
+        depth = np.full(sparse.shape, 2.0, np.float32)
+        return DepthPrediction(depth, 0.1 * depth)
+
+
+@pytest.fixture
+def model(monkeypatch):
+    made = Model()
+
+    def load(name):
+        if name == "diffusion":
+            raise RuntimeError("the weights are gone")
+        return made
+
+    monkeypatch.setattr(zoo, "load", load)
+    return made
+
+
+class Setup:
+    def __init__(self, ros, **changes):
+        overrides = {"model": "fast", "transform.timeout": 0.0, "diagnostics.silence": 0.5, **changes}
+        self.ros = ros
+        parameters = [Parameter(name, value=value) for name, value in overrides.items()]
+        self.node = ros.add(CompletionNode(context=ros.context, parameter_overrides=parameters))
+        self.node.autostart()
+        self.source = ros.node("source")
+        self.image = self.source.create_publisher(Image, "image", 10)
+        self.info = self.source.create_publisher(CameraInfo, "camera_info", 10)
+        self.points = self.source.create_publisher(PointCloud2, "points", 10)
+        publishers = (self.image, self.info, self.points)
+        ros.wait(lambda: all(publisher.get_subscription_count() for publisher in publishers), "subscriptions")
+        self.depth = []
+
+    def subscribe(self):
+        self.source.create_subscription(Image, "depth/image_rect", self.depth.append, 10)
+        self.ros.wait(lambda: self.node._outputs.wanted(), "the subscription")
+
+    def transform(self):
+        static = transform_message(
+            rclpy_types(), "camera", "lidar", 0, make_transform((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+        )
+        self.node._listener.transforms.insert(static, static=True)
+
+    def frame(self):
+        types, stamp = rclpy_types(), time.time_ns()
+        points = np.array([[0, 0, 2.0], [0.1, 0.1, 2.0]], np.float32)
+        before = self.node._sets.count
+        self.info.publish(info_from_camera(types, CAMERA, stamp, "camera"))
+        self.image.publish(encode_image(types, np.zeros((16, 20, 3), np.uint8), "rgb8", stamp, "camera"))
+        self.points.publish(encode_cloud(types, points, stamp, "lidar"))
+        self.ros.wait(lambda: self.node._sets.count > before, "the pair")
+        return stamp
+
+    def status(self, task):
+        return next(status for status in self.node.statuses() if status.task == task)
+
+
+def test_bad_combinations_are_refused():
+    for change, text in (
+        ({"depth.min": 5.0, "depth.max": 4.0}, "depth.min"),
+        ({"cloud.min_range": 300.0}, "cloud.min_range 300 must be below cloud.max_range 200"),
+        ({"output.preview_min": 5.0, "output.preview_max": 4.0}, "output.preview_min"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            check_values(COMPLETION_PARAMETERS.resolve(change))
+    check_values(COMPLETION_PARAMETERS.defaults())
+
+
+@pytest.mark.skipif(optional("message_filters") is not None, reason="message_filters is installed")
+def test_the_stock_synchroniser_needs_its_package():
+    with pytest.raises(ParameterError, match="message_filters"):
+        check_values(COMPLETION_PARAMETERS.resolve({"sync.policy": "approximate"}))
+
+
+def test_nothing_is_computed_without_subscribers(ros, model):
+    setup = Setup(ros)
+    setup.transform()
+    setup.frame()
+    assert setup.node._worker.wait_idle(10)
+    assert model.calls == 0
+    assert setup.status("completion").values["skipped because nobody subscribes"] == "1"
+    setup.node.set_parameters([Parameter("output.always_publish", value=True)])
+    setup.frame()
+    assert setup.node._worker.wait_idle(10)
+    assert model.calls == 1
+
+
+def test_newest_frame_wins_and_the_others_are_counted(ros, model):
+    setup = Setup(ros)
+    setup.transform()
+    setup.subscribe()
+    model.gate.clear()
+    first = setup.frame()
+    assert model.started.wait(10)
+    for _ in range(3):
+        last = setup.frame()
+    model.gate.set()
+    ros.wait(lambda: len(setup.depth) == 2, "two results")
+    assert [stamp_of(message.header) for message in setup.depth] == [first, last]
+    assert setup.node.drops() == {"superseded": 2}
+    assert setup.status("completion").values["drops.superseded"] == "2"
+
+
+def test_an_exception_of_the_model_is_told_and_survived(ros, model):
+    setup = Setup(ros)
+    setup.transform()
+    setup.subscribe()
+    model.error = RuntimeError("out of memory")
+    setup.frame()
+    assert setup.node._worker.wait_idle(10)
+    status = setup.status("completion")
+    assert "RuntimeError: out of memory" in status.message
+    assert status.level >= 1
+    assert setup.node.drops() == {"exception": 1}
+    model.error = None
+    setup.frame()
+    ros.wait(lambda: setup.depth, "depth after the failure")
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_old_one(ros, model):
+    setup = Setup(ros)
+    setup.transform()
+    setup.subscribe()
+    changed = setup.node.set_parameters([Parameter("model", value="diffusion"), Parameter("depth.max", value=9.0)])
+    assert all(result.successful for result in changed)
+    ros.wait(lambda: setup.node.get_parameter("model").value == "fast", "the parameter tells the truth again")
+    assert "diffusion cannot be loaded: the weights are gone; fast stays in use" in setup.status("completion").message
+    setup.frame()
+    ros.wait(lambda: setup.depth, "depth from the old model")
+    assert setup.node._pipeline.settings.max_depth == 9.0  # the other change holds
+
+
+def test_a_model_that_cannot_be_loaded_at_start_is_one_line(ros, model):
+    from depth_perception.ros.run import StartError
+
+    overrides = [Parameter("model", value="diffusion")]
+    node = ros.add(CompletionNode(context=ros.context, parameter_overrides=overrides))
+    with pytest.raises(StartError, match="the weights are gone"):
+        node.autostart()
+
+
+def test_a_missing_transform_names_both_frames_and_is_counted(ros, model):
+    setup = Setup(ros)
+    setup.subscribe()
+    setup.frame()
+    assert setup.node._worker.wait_idle(10)
+    status = setup.status("transforms")
+    assert "lidar" in status.message
+    assert "camera" in status.message
+    assert status.values["failed look-ups"] == "1"
+    assert setup.node.drops() == {"no_transform": 1}
+    setup.transform()
+    setup.frame()
+    ros.wait(lambda: setup.depth, "depth")
+
+
+def test_silence_is_an_error_only_when_somebody_listens(ros, model):
+    setup = Setup(ros)
+    ros.wait(lambda: setup.status("inputs").level == 1, "a warning while nobody listens")
+    assert setup.status("completion").level == 0
+    setup.subscribe()
+    ros.wait(lambda: "no frame completed for" in setup.status("completion").message, "silence")
+    assert setup.status("completion").level == 2
+    assert setup.status("inputs").level == 2
+
+
+def test_expected_rate_is_held_against_the_output_rate(ros, model):
+    setup = Setup(ros, **{"diagnostics.expected_rate": 900.0, "diagnostics.silence": 100.0})
+    setup.transform()
+    setup.subscribe()
+    for _ in range(3):
+        setup.frame()
+        assert setup.node._worker.wait_idle(10)
+    status = setup.status("completion")
+    assert "below 90 % of the expected 900 Hz" in status.message
+    assert status.level == 1
+
+
+def test_close_does_not_wait_for_a_transform(ros, model):
+    setup = Setup(ros, **{"transform.timeout": 10.0})
+    setup.subscribe()
+    setup.frame()
+    started = time.monotonic()
+    assert setup.node.close() is True
+    assert time.monotonic() - started < 5.0
+
+
+def test_inactive_node_says_so(ros, model):
+    setup = Setup(ros)
+    setup.node.trigger_deactivate()
+    assert setup.node.statuses()[0].message == "not active"
