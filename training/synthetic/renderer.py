@@ -14,7 +14,7 @@ from training.synthetic.shading import Surface, albedo, light_rays, shade, sky, 
 from training.synthetic.tracer import PACKET, closest_hits, occluded
 
 _TILE = (8, 16)  # rows, columns of pixels that make one packet of rays
-_SUBPIXELS = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
+_SUBPIXELS = ((-0.1, -0.4), (0.4, 0.1), (-0.3, 0.3))
 
 
 class View(NamedTuple):
@@ -139,6 +139,9 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, shap
     sampled = torch.zeros_like(seen)
     disc = _disc(tiled(_pattern(rows, columns)))[hit]
     for index, light in enumerate(scene.lights):
+        if not light.shadows:
+            seen[:, index] = sampled[:, index] = 1.0
+            continue
         chosen = tiled((rows + columns + index) % 2 == 0)[hit]
         part = Surface(*(field[chosen] for field in surface))
         toward, reach = light_rays(light, part.position, disc[chosen])
@@ -203,7 +206,7 @@ def _smooth(values: Tensor, sampled: Tensor, position: Tensor, normal: Tensor) -
 
 
 def _antialias(scene, camera, poses, picture: Tensor, primitive: Tensor, normal: Tensor) -> Tensor:
-    """Trace four more rays in pixels on edges; each takes its colour from the neighbour with the same surface."""
+    """Trace three more rays in pixels on edges; each takes its colour from the neighbour with the same surface."""
     edge = torch.zeros_like(primitive, dtype=torch.bool)
     flat = torch.nan_to_num(normal)
     for axis in (1, 2):

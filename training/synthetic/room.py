@@ -126,7 +126,7 @@ def build_room(seed: int = 0, texture_size: int = 512) -> Scene:
     lights = (
         Sun((0.35, 0.9, 0.62), (11.0, 9.4, 7.0), 0.012),
         Lamp((1.2, 0.6, HEIGHT - 0.85), (2.2, 1.8, 1.3), 0.22),
-        Lamp((3.2, -2.35, 1.55), (1.9, 1.35, 0.8), 0.16),
+        Lamp((3.2, -2.35, 1.55), (1.9, 1.35, 0.8), 0.16, shadows=False),
     )
     around = Surroundings(
         zenith=(0.48, 0.47, 0.45), horizon=(0.5, 0.46, 0.4), ground=(0.34, 0.26, 0.2), ambient=0.95,

@@ -49,15 +49,20 @@ class Sun:
     direction: tuple[float, float, float]
     color: tuple[float, float, float]
     radius: float = 0.015
+    shadows: bool = True
 
 
 @dataclass(frozen=True)
 class Lamp:
-    """A glowing ball: ``color`` is irradiance at one metre, ``radius`` its size in metres."""
+    """A glowing ball: ``color`` is irradiance at one metre, ``radius`` its size in metres.
+
+    Without ``shadows`` it lights everything that faces it, which is cheaper and does for weak lamps.
+    """
 
     position: tuple[float, float, float]
     color: tuple[float, float, float]
     radius: float = 0.1
+    shadows: bool = True
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from training.synthetic.scene import BOX, KINDS, Scene
 PACKET = 64
 T_MIN = 1e-3
 FAR = 1e3  # metres; nothing is farther
+_GROUP = 8  # packets culled together first
 _CHUNK = 1 << 20  # rays handled at once
 _PAIRS = 1 << 11  # packets times primitives worth one round
 
@@ -78,46 +79,87 @@ def _trace(scene: Scene, origins: Tensor, directions: Tensor, reach: Tensor | No
     return Hits(t.reshape(-1)[:n], found.reshape(-1)[:n])
 
 
-def _candidates(scene: Scene, origin: Tensor, direction: Tensor, best: Tensor, any_hit: bool):
-    """Return pairs (packet, primitive) that may meet, and the entry t, sorted by packet, then entry."""
-    length = _norm(direction)  # (P, S)
-    far = torch.minimum(best, FAR / length)
-    ends = origin + far[:, None] * direction
-    start_center, end_center = origin.mean(2), ends.mean(2)  # (P, 3)
-    start_radius = _norm(origin - start_center[..., None]).amax(1)
-    end_radius = _norm(ends - end_center[..., None]).amax(1)
-    axis = end_center - start_center
+class _Hull(NamedTuple):
+    """Balls between two balls, one hull a row: centre ``start`` (P, 3) + s * ``unit``, radius ``radius`` + s * ``slope``."""
+
+    start: Tensor
+    unit: Tensor
+    radius: Tensor
+    slope: Tensor
+    along: Tensor  # largest s
+
+
+def _hull(origin: Tensor, ends: Tensor) -> _Hull:
+    """Return hulls around the segments of packets (P, 3, S)."""
+    start, end = origin.mean(2), ends.mean(2)
+    start_radius = _norm(origin - start[..., None]).amax(1)
+    end_radius = _norm(ends - end[..., None]).amax(1)
+    axis = end - start
     along = _norm(axis).clamp_min(1e-6)
-    unit = axis / along[:, None]
     slope = (end_radius - start_radius) / along
     # Rays that point everywhere: one ball around all of it.
     wide = slope.abs() > 0.95
     start_radius = torch.where(wide, torch.maximum(start_radius, end_radius) + along, start_radius)
     slope = torch.where(wide, 0.0, slope)
+    return _Hull(start, axis / along[:, None], start_radius, slope, along)
 
-    # Ball hull against bounding spheres, all pairs: distance to the nearest of the balls in between.
-    half = scene.half
-    bound = torch.where(scene.kind == BOX, _norm(half), (half[:, :2].amax(1).square() + half[:, 2].square()).sqrt())
-    base = (start_center * unit).sum(1)
-    offset = scene.center @ unit.T - base  # (N, P) position along the axis
-    square = scene.center.square().sum(1)[:, None] - 2 * scene.center @ start_center.T + start_center.square().sum(1)
+
+def _clear_of(hull: _Hull, offset: Tensor, across: Tensor) -> Tensor:
+    """Return the distance from hulls to points at ``offset`` along and ``across`` from their axes; negative inside."""
+    s = (offset + across * (hull.slope / (1 - hull.slope.square()).sqrt())).clamp_min(0.0)
+    s = torch.minimum(s, hull.along)
+    return ((offset - s).square() + across.square()).sqrt() - hull.radius - s * hull.slope
+
+
+def _candidates(scene: Scene, origin: Tensor, direction: Tensor, best: Tensor, any_hit: bool):
+    """Return pairs (packet, primitive) that may meet, and the entry t, sorted by packet, then entry."""
+    far = torch.minimum(best, FAR / _norm(direction))  # (P, S)
+    ends = origin + far[:, None] * direction
+    half, center = scene.half, scene.center
+    round_bound = (half[:, :2].amax(1).square() + half[:, 2].square()).sqrt()
+    bound = torch.where(scene.kind == BOX, _norm(half), round_bound) * 1.001 + 1e-3
+    allowed = scene.shadow if any_hit else torch.ones_like(scene.shadow)
+
+    # Groups of packets against bounding spheres, every group with every primitive.
+    count, _, packet = origin.shape
+    pad = -count % _GROUP
+    together = [
+        torch.cat([x, x[-1:].expand(pad, -1, -1)])
+        .view(-1, _GROUP, 3, packet)
+        .transpose(1, 2)
+        .reshape(-1, 3, _GROUP * packet)
+        for x in (origin, ends)
+    ]
+    big = _hull(*together)
+    offset = (center @ big.unit.T) - (big.start * big.unit).sum(1)  # (N, groups)
+    square = center.square().sum(1)[:, None] - 2 * center @ big.start.T + big.start.square().sum(1)
+    slack = 1e-3 * (1.0 + square.abs().sqrt())  # cancellation in the line above
     across = (square - offset * offset).clamp_min(0.0).sqrt()
-    s = (offset + across * (slope / (1 - slope * slope).sqrt())).clamp_min(0.0)
-    s = torch.minimum(s, along)
-    gap = ((offset - s).square() + across.square()).sqrt() - start_radius - s * slope
-    close = gap <= bound[:, None] + 1e-3 * (1.0 + bound[:, None])
-    if any_hit:
-        close &= scene.shadow[:, None]
-    primitives, rows = close.nonzero(as_tuple=True)
+    groups, primitives = ((_clear_of(big, offset, across) <= bound[:, None] + slack) & allowed[:, None]).T.nonzero(
+        as_tuple=True
+    )
 
-    # Ball hull against the box around each surviving primitive: six linear limits on the axis.
-    rotation, center = scene.rotation[primitives], scene.center[primitives]
-    local = torch.einsum("kij,ki->kj", rotation, start_center[rows] - center)
-    step = torch.einsum("kij,ki->kj", rotation, unit[rows])
-    room = half[primitives] * 1.0001 + 1e-3 + start_radius[rows, None]
-    grow = slope[rows, None]
-    lower = torch.zeros(len(rows), device=half.device)
-    upper = along[rows]
+    # The packets of these groups, one by one.
+    rows = (groups[:, None] * _GROUP + torch.arange(_GROUP, device=groups.device)).view(-1)
+    primitives = primitives[:, None].expand(-1, _GROUP).reshape(-1)
+    inside = rows < count
+    rows, primitives = rows[inside], primitives[inside]
+    every = _hull(origin, ends)
+    hull = _Hull(*(x[rows] for x in every))
+    away = center[primitives] - hull.start
+    offset = (away * hull.unit).sum(1)
+    across = (away.square().sum(1) - offset * offset).clamp_min(0.0).sqrt()
+    close = (_clear_of(hull, offset, across) <= bound[primitives]).nonzero()[:, 0]
+    rows, primitives, away = rows[close], primitives[close], away[close]
+    hull = _Hull(*(x[close] for x in hull))
+
+    # Against the box around each surviving primitive: six linear limits on s.
+    rotation = scene.rotation[primitives]
+    local = -torch.einsum("kij,ki->kj", rotation, away)
+    step = torch.einsum("kij,ki->kj", rotation, hull.unit)
+    room = half[primitives] * 1.0001 + 1e-3 + hull.radius[:, None]
+    grow = hull.slope[:, None]
+    lower, upper = torch.zeros(len(rows), device=half.device), hull.along
     for sign in (1.0, -1.0):
         # sign * (local + s * step) <= room + s * grow
         rate, limit = sign * step - grow, room - sign * local  # (K, 3): s * rate <= limit
@@ -128,7 +170,7 @@ def _candidates(scene: Scene, origin: Tensor, direction: Tensor, best: Tensor, a
     keep = (lower <= upper + 1e-3).nonzero()[:, 0]
     rows, primitives, lower = rows[keep], primitives[keep], lower[keep]
     # A ray is inside the ball at share lower / along of the hull when it has run that share of its own length.
-    entry = (lower / along[rows]) * far.amin(1)[rows]
+    entry = (lower / hull.along[keep]) * far.amin(1)[rows]
     order = torch.argsort(entry, stable=True)
     order = order[torch.argsort(rows[order], stable=True)]
     return rows[order], primitives[order], entry[order]
