@@ -81,8 +81,6 @@ def frame_pictures(example: Example) -> FramePictures:
     ranges = ranges or [depth_range(example.sparse.depth) or (1.0, 10.0)]
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
     error_end = _scale([_errors(example, depth) for depth in depths], 95.0)
-    deviations = [deviation[np.isfinite(deviation)] for _, deviation in example.estimates.values()]
-    deviation_end = _scale(deviations, 98.0)
     bar = ColorBar.depth(low, high)
     shared = [
         Panel("Image", example.image),
@@ -102,8 +100,9 @@ def frame_pictures(example: Example) -> FramePictures:
             ),
         ]
         if np.isfinite(deviation).any():
-            title = "Standard deviation"
-            panels.append(Panel(title, colorize_std(deviation, deviation_end), ColorBar.deviation(deviation_end)))
+            # on the scale of the error, so that the two pictures can be compared
+            picture = colorize_std(deviation, error_end)
+            panels.append(Panel("Standard deviation", picture, ColorBar.deviation(error_end)))
         cloud = render_cloud(depth, example.image, example.camera)
         panels.append(Panel("Coloured cloud from a shifted viewpoint", cloud))
         models[name] = panels

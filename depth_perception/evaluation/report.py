@@ -27,6 +27,7 @@ from depth_perception.visualization.sheets import ColorBar, Panel, contact_sheet
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_WIDTH = 960  # pixels of a picture inside the page
+BROAD = 1.9  # pictures with a larger ratio of width to height stand two in a row
 SUMMARY = ("mae", "rmse", "imae", "irmse", "abs_rel", "delta1", "delta2", "delta3", "boundary_mae", "smear_rate")
 SURENESS = ("coverage", "deviation", "inside_68", "inside_95", "z_rms", "bias", "sq_rel", "log10")
 BY_RANGE = ("mae", "rmse", "abs_rel", "delta1", "coverage", "deviation", "inside_68")
@@ -192,7 +193,7 @@ def _example(kind: str, example: Example, result: EvaluationResult, target: str)
         "index": example.index,
         "stamp": example.stamp,
         "time": f"{(example.stamp - first) * 1e-9:.2f}",
-        "layout": "broad" if example.image.shape[1] > 1.9 * example.image.shape[0] else "square",
+        "layout": "broad" if example.image.shape[1] > BROAD * example.image.shape[0] else "square",
         "shared": [_panel(panel) for panel in pictures.shared],
         "models": [
             {
@@ -281,7 +282,8 @@ def write_pictures(result: EvaluationResult, folder: Path) -> list[Path]:
                 flat = [*pictures.shared, *panels[:-1]]
                 title = f"{result.recording['name']}, frame {example.index} ({kind}), model {model}"
                 sheet = folder / f"{name}.png"
-                sheet.write_bytes(contact_sheet(flat, 3 if len(flat) > 4 else 2, title))
+                broad = example.image.shape[1] > BROAD * example.image.shape[0]
+                sheet.write_bytes(contact_sheet(flat, 2 if broad or len(flat) <= 4 else 3, title))
                 cloud = folder / f"{name}_cloud.png"
                 cv2.imwrite(str(cloud), cv2.cvtColor(panels[-1].picture, cv2.COLOR_RGB2BGR))
                 written += [sheet, cloud]

@@ -14,10 +14,10 @@ from depth_perception.geometry.camera import rays
 from depth_perception.geometry.clouds import depth_to_points, flying_pixels
 from depth_perception.geometry.transforms import apply
 
-BACKGROUND = (250, 250, 252)  # RGB
+BACKGROUND = (228, 231, 236)  # RGB
 
 
-def orbit(depth: FloatImage, yaw: float = 18.0, pitch: float = 12.0, back: float = 0.15) -> NDArray[np.float64]:
+def orbit(depth: FloatImage, yaw: float = 13.0, pitch: float = 10.0, back: float = 0.15) -> NDArray[np.float64]:
     """Return T_view_camera of a viewer who circles around the middle of the scene.
 
     The pivot lies on the optical axis at the median depth; ``yaw`` moves the viewer to the left,

@@ -103,15 +103,17 @@ def colorize(
     return apply_table(depth_position(depth, minimum, maximum), lookup_table("turbo", reverse=True))
 
 
-ERROR_DECADES = 2.0
-"""Error pictures span this many powers of ten below their bright end, on a logarithmic scale."""
+DECADES = 2.0
+"""Pictures of errors and deviations span this many powers of ten below their bright end."""
 
 
-def _end(values: NDArray[np.floating], maximum: float | None) -> float:
+def _two_decades(values: NDArray[np.floating], maximum: float | None, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if maximum is None:
         finite = values[np.isfinite(values)]
         maximum = float(np.percentile(finite, 98.0)) if finite.size else 1.0
-    return max(maximum, 1e-9)
+    end = max(maximum, 1e-9)
+    low = end * 10.0**-DECADES
+    return apply_table(depth_position(np.maximum(values, low), low, end), table)
 
 
 def colorize_error(error: NDArray[np.floating], maximum: float | None = None) -> NDArray[np.uint8]:
@@ -121,18 +123,12 @@ def colorize_error(error: NDArray[np.floating], maximum: float | None = None) ->
     end; between them the scale is logarithmic, so that the errors of a good and of a poor answer are
     told apart in the same picture. NaN gets UNKNOWN_COLOR.
     """
-    error = np.abs(error)
-    end = _end(error, maximum)
-    low = end * 10.0**-ERROR_DECADES
-    position = depth_position(np.maximum(error, low), low, end)
-    return apply_table(position, lookup_table("inferno"))
+    return _two_decades(np.abs(error), maximum, lookup_table("inferno"))
 
 
 def colorize_std(deviation: NDArray[np.floating], maximum: float | None = None) -> NDArray[np.uint8]:
     """Return RGB uint8 (height, width, 3) of a standard deviation [m]; dark is sure, bright is unsure.
 
-    The scale is linear from 0 to ``maximum`` [m], by default the 98th percentile; NaN gets UNKNOWN_COLOR.
+    The scale is that of ``colorize_error``; NaN gets UNKNOWN_COLOR.
     """
-    position = np.asarray(deviation, np.float32) / np.float32(_end(deviation, maximum))
-    position[~np.isfinite(position)] = np.nan
-    return apply_table(position, lookup_table("viridis"))
+    return _two_decades(deviation, maximum, lookup_table("viridis"))

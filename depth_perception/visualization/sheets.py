@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.visualization.colormap import ERROR_DECADES, lookup_table
+from depth_perception.visualization.colormap import DECADES, lookup_table
 from depth_perception.visualization.plots import figure, png_bytes
 
 
@@ -30,12 +30,12 @@ class ColorBar(NamedTuple):
     @classmethod
     def error(cls, maximum: float) -> ColorBar:
         """Return the bar of ``colormap.colorize_error``."""
-        return cls(maximum * 10.0**-ERROR_DECADES, maximum, "m", "inferno", logarithmic=True)
+        return cls(maximum * 10.0**-DECADES, maximum, "m", "inferno", logarithmic=True)
 
     @classmethod
     def deviation(cls, maximum: float) -> ColorBar:
         """Return the bar of ``colormap.colorize_std``."""
-        return cls(0.0, maximum, "m", "viridis")
+        return cls(maximum * 10.0**-DECADES, maximum, "m", "viridis", logarithmic=True)
 
     def ticks(self, count: int = 5) -> list[tuple[float, float]]:
         """Return (position on the bar from 0 to 1, value) of evenly placed ticks, ends included."""
@@ -81,7 +81,7 @@ def contact_sheet(panels: Sequence[Panel], columns: int = 3, title: str = "", wi
     height, breadth = panels[0].picture.shape[:2]
     cell = width / columns
     # title and bar take a fixed height beside the picture's own
-    total = rows * (cell * height / breadth + 0.72) + (0.4 if title else 0.0)
+    total = rows * (cell * height / breadth + 0.6) + (0.4 if title else 0.0)
     with figure(width, total) as made:
         made.get_layout_engine().set(h_pad=0.03, w_pad=0.04, hspace=0.0, wspace=0.02)
         if title:
