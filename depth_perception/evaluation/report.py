@@ -280,10 +280,13 @@ def write_pictures(result: EvaluationResult, folder: Path) -> list[Path]:
             for model, panels in pictures.models.items():
                 name = f"{kind}_{re.sub('[^A-Za-z0-9.-]+', '_', model)}"
                 flat = [*pictures.shared, *panels[:-1]]
+                broad = example.image.shape[1] > BROAD * example.image.shape[0]
+                columns = 2 if broad or len(flat) <= 4 else 3
+                if len(flat) % columns:  # there is a free place
+                    flat.append(panels[-1])
                 title = f"{result.recording['name']}, frame {example.index} ({kind}), model {model}"
                 sheet = folder / f"{name}.png"
-                broad = example.image.shape[1] > BROAD * example.image.shape[0]
-                sheet.write_bytes(contact_sheet(flat, 2 if broad or len(flat) <= 4 else 3, title))
+                sheet.write_bytes(contact_sheet(flat, columns, title))
                 cloud = folder / f"{name}_cloud.png"
                 cv2.imwrite(str(cloud), cv2.cvtColor(panels[-1].picture, cv2.COLOR_RGB2BGR))
                 written += [sheet, cloud]
