@@ -70,7 +70,7 @@ def sample(
     elif kind == "share" and valid.mean() < 0.1:
         return None
     else:
-        count = min(int(round(number * valid.sum())) if kind == "share" else int(number), int(valid.sum()))
+        count = min(round(number * valid.sum()) if kind == "share" else int(number), int(valid.sum()))
         chosen = np.zeros(valid.shape, bool)
         chosen.flat[rng.choice(np.flatnonzero(valid), count, replace=False)] = True
     sparse = np.where(chosen, truth, np.float32(0)).astype(np.float32)
@@ -82,10 +82,13 @@ def sample(
 
 
 def add_outliers(sparse: FloatImage, rng: np.random.Generator, share: float = OUTLIER_SHARE) -> FloatImage:
-    """Replace ``share`` of the points by depths spread evenly, in logarithm, from half the nearest to twice the farthest."""
+    """Replace ``share`` of the points by depths spread evenly in logarithm, from half the nearest to twice the farthest.
+
+    Nearest and farthest are the 2nd and 98th percentile of the given points.
+    """
     out = sparse.copy()
     where = np.flatnonzero(sparse > 0)
-    hit = rng.choice(where, int(round(share * len(where))), replace=False)
+    hit = rng.choice(where, round(share * len(where)), replace=False)
     if len(hit):
         near, far = np.percentile(sparse.flat[where], (2, 98))
         out.flat[hit] = np.exp(rng.uniform(np.log(near / 2), np.log(far * 2), len(hit)))

@@ -39,7 +39,7 @@ class Neighborhood:
     block: int
 
 
-def build(sparse: FloatImage, step: int, occupancy: float = 0.5, groups: int = 3) -> Neighborhood:
+def build(sparse: FloatImage, step: int, occupancy: float = 0.55, groups: int = 3) -> Neighborhood:
     """Arrange the positive pixels of ``sparse`` (H, W), at least one, on a grid of ``step`` pixels.
 
     ``occupancy`` is the share of blocks that shall hold a point; the blocks grow until they do.

@@ -1,0 +1,28 @@
+import subprocess
+import sys
+
+import numpy as np
+
+from depth_perception.models.fast import FastCompleter
+
+
+def test_it_needs_neither_scipy_nor_torch(repository):
+    code = (
+        "import sys, numpy as np\n"
+        "from depth_perception.models import zoo\n"
+        "sparse = np.zeros((60, 80), np.float32); sparse[::7, ::9] = 2\n"
+        "for name in zoo.names(): zoo.load(name).infer(np.zeros((60, 80, 3), np.uint8), sparse)\n"
+        "print(sorted({'scipy', 'torch', 'matplotlib'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_dense_and_sparse_input_give_the_same_surface():
+    rows = np.mgrid[:240, :320][0]
+    truth = (1 / (0.2 + 0.2 * rows / 240)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    for share in (0.004, 0.02, 0.1, 1.0):
+        sparse = np.where(rng.random(truth.shape) < share, truth, 0).astype(np.float32)
+        depth = FastCompleter().infer(None, sparse).depth
+        assert np.median(np.abs(depth / truth - 1)) < 0.01, share
