@@ -11,11 +11,12 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from depth_perception.ros.fastdds import profile_variables
-from depth_perception.ros.processes import ProcessGroup
+from depth_perception.ros.processes import POLL, Child, ProcessGroup
 
 Value = bool | int | float | str
 
@@ -128,22 +129,27 @@ def run_without_ros(launch: Launch, given: Mapping[str, str]) -> int:
     nodes = launch.plan(launch.resolve(given))
     commands = [command_line(node) for node in nodes]
     environment = {**os.environ, **profile_variables(), "PYTHONUNBUFFERED": "1"}
-    required = {node.name for node in nodes if node.required}
-    with ProcessGroup() as group:
+    with ProcessGroup(sys.stdout) as group:
         try:
-            for node, command in zip(nodes, commands):
-                group.start(node.name, command, env=environment)
+            started = [
+                (node, group.start(node.name, command, env=environment)) for node, command in zip(nodes, commands)
+            ]
             while True:
-                ended = group.wait_any()
-                if ended is None:
-                    return 0
-                status = ended.returncode or 0
-                if status or ended.name in required:
-                    if status:
-                        print(f"{ended.name} ended with status {status}; ending the others", file=sys.stderr)
-                    return status if status >= 0 else 128 - status
+                for node, child in started:
+                    if child.returncode or (child.returncode == 0 and node.required):
+                        return _farewell(child)
+                time.sleep(POLL)
         except KeyboardInterrupt:
             return 130
+
+
+def _farewell(child: Child) -> int:
+    """Return the exit status of a process whose end is the end of all, as a shell would give it."""
+    child.wait(0)
+    status = child.returncode or 0
+    if status:
+        print(f"{child.name} ended with status {status}; ending the others", file=sys.stderr)
+    return status if status >= 0 else 128 - status
 
 
 def describe(launch: Launch) -> str:

@@ -20,8 +20,9 @@ def share_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
 
 def share_file(name: str, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the path of a shared file, ``config/completion.yaml`` for one; raises FileNotFoundError."""
-    places = [folder / name for folder in share_folders(environment)]
-    for place in places:
-        if place.is_file():
-            return place
-    raise FileNotFoundError(f"{name} of {PACKAGE} is in none of: {', '.join(str(place) for place in places)}")
+    folders = share_folders(environment)
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    looked = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder.is_dir())) or "no folder at all"
+    raise FileNotFoundError(f"{name} is not installed with {PACKAGE}; looked in {looked}")

@@ -8,8 +8,9 @@ import workspace_wheels as wheels
 from workspace_checks import SetupError
 
 BUILDER = "/opt/python/cp311-cp311"
+NUMPY = f"{BUILDER}/lib/python3.11/site-packages/numpy/_core/include"
 EXPORT = f"""set_target_properties(std_msgs::py PROPERTIES
-  INTERFACE_INCLUDE_DIRECTORIES "{BUILDER}/include/python3.11;{BUILDER}/lib/python3.11/site-packages/numpy/_core/include"
+  INTERFACE_INCLUDE_DIRECTORIES "{BUILDER}/include/python3.11;{NUMPY}"
   INTERFACE_LINK_LIBRARIES "rclpy;/opt/other/lib")
 """
 
