@@ -49,8 +49,8 @@ def colored_points(
     points = depth_to_points(depth, directions)  # (rows, columns, 3)
     if organized:
         return points, np.ascontiguousarray(colors)
-    known = np.isfinite(depth)
-    return points[known], colors[known]  # (n, 3)
+    known = np.flatnonzero(np.isfinite(depth))  # indices, because a mask over three columns costs four times as much
+    return points.reshape(-1, 3).take(known, axis=0), colors.reshape(-1, 3).take(known, axis=0)  # (n, 3)
 
 
 class CompletionOutputs:

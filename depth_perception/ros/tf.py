@@ -23,6 +23,7 @@ from depth_perception.geometry.transform_tree import (
     TransformTree,
     UnknownFrameError,
 )
+from depth_perception.geometry.transforms import make_transform
 from depth_perception.messages.transform import transform_from_message
 from depth_perception.messages.types import rclpy_types
 from depth_perception.ros.qos import incompatible_publisher, node_names, policy_name, static_tf_qos, tf_qos
@@ -81,6 +82,7 @@ class BufferStore:
 
     def insert(self, message: Any, static: bool) -> None:
         """Take one TransformStamped."""
+        transform_from_message(message)  # tf2 only prints what is wrong with a transform
         insert = self._buffer.set_transform_static if static else self._buffer.set_transform
         try:
             insert(message, "depth_perception")
@@ -111,7 +113,9 @@ class BufferStore:
         self._buffer.clear()
 
     def _ask(self, lookup: Callable[[], Any]) -> Matrix:
-        return transform_from_message(self._translate(lookup))[3]
+        answer = self._translate(lookup).transform  # may be of a frame to itself, at two times
+        shift, turn = answer.translation, answer.rotation
+        return make_transform((shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w))
 
     def _translate(self, lookup: Callable[[], Answer]) -> Answer:
         try:

@@ -113,6 +113,19 @@ def test_the_stock_synchroniser_needs_its_package():
         check_values(COMPLETION_PARAMETERS.resolve({"sync.policy": "approximate"}))
 
 
+@pytest.mark.skipif(optional("message_filters") is None, reason="message_filters is not installed")
+def test_the_stock_synchroniser_pairs_and_survives_a_jump(ros, model):
+    setup = Setup(ros, **{"sync.policy": "approximate"})
+    setup.transform()
+    setup.subscribe()
+    setup.frame()
+    ros.wait(lambda: setup.depth, "depth")
+    setup.node.set_parameters([Parameter("sync.max_interval", value=0.2)])
+    setup.node.on_time_jump("a test")
+    setup.frame()
+    ros.wait(lambda: len(setup.depth) == 2, "depth after the jump")
+
+
 def test_nothing_is_computed_without_subscribers(ros, model):
     setup = Setup(ros)
     setup.transform()
