@@ -124,7 +124,10 @@ def parameter_values(file: Path | None, settings: Sequence[str]) -> dict[str, An
 
     values: dict[str, Any] = {}
     if file is not None:
-        values.update(read_parameter_file(file, COMPLETION_PARAMETERS, "completion_node"))
+        try:
+            values.update(read_parameter_file(file, COMPLETION_PARAMETERS, "completion_node"))
+        except (yaml.YAMLError, UnicodeError) as error:
+            raise ParameterError(f"--params {file}: not a YAML file: {error}") from error
     for setting in settings:
         name, mark, text = setting.partition(":=")
         if not mark:
@@ -132,7 +135,10 @@ def parameter_values(file: Path | None, settings: Sequence[str]) -> dict[str, An
         parameter = COMPLETION_PARAMETERS.get(name)
         # a text parameter takes its value as it stands, so that frame names such as 1 or on need no quotes
         is_text = parameter is not None and isinstance(parameter.default, str)
-        values[name] = text.strip("\"'") if is_text else yaml.safe_load(text)
+        try:
+            values[name] = text.strip("\"'") if is_text else yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ParameterError(f"--set {setting}: the value is not YAML") from error
     return COMPLETION_PARAMETERS.resolve(values)
 
 
@@ -176,7 +182,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         frames=_at_least("--frames", options.frames, 0),
         every=_at_least("--every", options.every, 1),
     )
-    result = evaluate(settings, progress=ProgressBar())
+    bar = ProgressBar()
+    result = evaluate(settings, progress=bar)
+    bar.close()
     out = options.out or Path("out") / "evaluation" / options.recording.resolve().stem
     written = write_report(result, out)
     print(summary_table(result))
@@ -206,8 +214,12 @@ class ProgressBar:
         filled = self.WIDTH * done // max(expected, 1)
         rate = done / max(now - self._started, 1e-6)
         bar = "█" * filled + "·" * (self.WIDTH - filled)
-        end = "\n" if done >= expected else ""
-        print(f"\r{bar} {done}/{expected} frames, {rate:.1f} a second ", end=end, file=self._stream, flush=True)
+        print(f"\r{bar} {done}/{expected} frames, {rate:.1f} a second ", end="", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """End the line if a bar was drawn; frames that could not be used leave it short of the end."""
+        if self._shown:
+            print(file=self._stream)
 
 
 def _view(options: argparse.Namespace) -> int:
@@ -220,8 +232,9 @@ def _view(options: argparse.Namespace) -> int:
         save=options.save,
         frames=_at_least("--frames", options.frames, 0),
         every=_at_least("--every", options.every, 1),
-        progress=ProgressBar(),
+        progress=(bar := ProgressBar()),
     )
+    bar.close()
     where = f" in {options.save}" if options.save else ""
     print(f"{frames} frames{where}")
     return 0
@@ -274,8 +287,8 @@ def _parameters(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from depth_perception.recordings.reader import Recording
     from depth_perception.evaluation.summary import table
+    from depth_perception.recordings.reader import Recording
 
     with Recording(options.recording) as recording:
         seconds = (recording.end - recording.start) * 1e-9

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_parameters_exist_in_the_nodes(tmp_path):
         "bag_player_node": BAG_PLAYER_PARAMETERS,
     }
     for node, command in commands(Demo(tmp_path, tmp_path, "fast"), TOPICS).items():
-        for flag, text in zip(command, command[1:]):
+        for flag, text in itertools.pairwise(command):
             if flag == "-p" and not text.startswith("use_sim_time"):
                 name, _, value = text.partition(":=")
                 tables[node][name].check(json.loads(value))

@@ -58,10 +58,11 @@ def _color(index: int) -> str:
     return SERIES_COLORS[index % len(SERIES_COLORS)]
 
 
-def _legend(made: Any, count: int) -> None:
+def _legend(axes: Any, count: int) -> None:
     """Name the series above the plot, where no curve can run through the names."""
     if count > 1:
-        made.legend(loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.4, borderaxespad=0.0)
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
+        axes.legend(**above, ncols=4, handlelength=1.4, columnspacing=1.4, borderaxespad=0.2)
 
 
 def lines(
@@ -82,7 +83,7 @@ def lines(
         if from_zero:
             axes.set_ylim(bottom=0)
         axes.margins(x=0.01)
-        _legend(made, len(series))
+        _legend(axes, len(series))
         return png_bytes(made)
 
 
@@ -105,7 +106,7 @@ def grouped_bars(
         axes.set_axisbelow(True)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
-        _legend(made, len(series))
+        _legend(axes, len(series))
         return png_bytes(made)
 
 
@@ -128,5 +129,5 @@ def calibration(curves: Mapping[str, Sequence[tuple[float, float]]], size: tuple
         axes.set_aspect("equal")
         axes.set_xlabel("share of errors expected inside ±kσ")
         axes.set_ylabel("share found inside")
-        _legend(made, len(curves))
+        _legend(axes, len(curves))
         return png_bytes(made)
