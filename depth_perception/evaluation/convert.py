@@ -1,17 +1,22 @@
-"""Data set folders as recordings, so that files and live sensors take the same way through the nodes."""
+"""Folders of public data sets as ROS 2 recordings, so that they run through the nodes like any other.
+
+KITTI raw drives become camera + LiDAR recordings; posed RGB-D folders become camera + sparse depth.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.evaluation.real_data import read_color, read_depth, read_kitti_numbers, velodyne_rings
+from depth_perception.evaluation import real_data
 from depth_perception.frames import CameraModel, FloatImage
+from depth_perception.geometry.transforms import invert
 from depth_perception.messages.camera_info import info_from_camera
 from depth_perception.messages.image import encode_depth, encode_image
 from depth_perception.messages.point_cloud import encode_cloud
@@ -20,224 +25,307 @@ from depth_perception.messages.types import rosbags_types
 from depth_perception.recordings.writer import RecordingWriter
 
 NANOSECONDS = 1_000_000_000
-# Files without time stamps start here; any time that is not 0 would do, as 0 means "no stamp" in ROS.
-EPOCH = 1_600_000_000 * NANOSECONDS
-# topic and frame names are those of kitti2bag, which people's KITTI recordings already have
-_KITTI = "/kitti/camera_color_left"
-_KITTI_CAMERA, _KITTI_LIDAR = "camera_color_left", "velo_link"
+KITTI_EPOCH = 1_317_038_400  # 2011-09-26 12:00 UTC, for drives without time stamps
+KITTI_RATE = 10.0
+RGBD_EPOCH = 1_400_000_000
+CAMERA_FRAME, LIDAR_FRAME, ODOM_FRAME = "camera_optical_frame", "lidar", "odom"
+
+Matrix = NDArray[np.float64]
 
 
-class ConversionError(ValueError):
-    """A folder is not laid out as expected; the text names folder, file and what was expected."""
+class ConvertError(ValueError):
+    """A folder is not what it was taken for; the text names the file or folder and what was expected."""
 
 
-def kitti_drive_to_bag(folder: str | Path, out: str | Path) -> Path:
-    """Write a KITTI raw drive (synced and rectified) as an mcap recording and return its path.
+class RgbdFrame(NamedTuple):
+    """One frame of a posed RGB-D folder: two files, and T_odom_camera (4, 4) or None where tracking was lost."""
 
-    ``folder`` holds ``image_02/data/*.png``, ``velodyne_points/data/*.bin`` and, where there, their
-    ``timestamps.txt``; the calibration files lie in it or in a folder above, as KITTI ships them.
-    Scans and images are matched by stamp only, so either may have gaps. Without time stamps file
-    number n is taken at n / 10 s. Camera 2's place beside camera 0 (the fourth column of P_rect_02)
-    goes into /tf_static, rings come from the order of the points. Raises ConversionError.
+    name: str
+    color: Path
+    depth: Path
+    pose: Matrix | None
+
+
+def kitti_drive_to_bag(folder: str | Path, out: str | Path, camera: str = "02") -> Path:
+    """Write a KITTI raw drive (synced + rectified) as a recording and return its path.
+
+    ``folder`` holds ``image_02/data`` and ``velodyne_points/data``, with the calibration files beside them or
+    in the folder above, as KITTI's archives unpack; a date folder with one drive in it will do. ``camera``
+    is "00" to "03". Topics: /camera/image, /camera/camera_info, /lidar/points (x y z intensity ring),
+    /tf_static. Stamps come from ``timestamps.txt``; without it frame n is at n / 10 s.
+
+    The camera's frame is that of the rectified camera itself: the fourth column of P_rect, its offset from
+    camera 0, is in /tf_static and not in CameraInfo. KITTI files list one laser after the other, from
+    which ``ring`` is told. Raises ConvertError, and RecordingError if ``out`` exists.
     """
-    folder = Path(folder)
-    images = _numbered(folder / "image_02" / "data", "*.png")
-    scans = _numbered(folder / "velodyne_points" / "data", "*.bin")
-    camera_numbers = _kitti_file(folder, "calib_cam_to_cam.txt", ("P_rect_02", "R_rect_00"))
-    lidar_numbers = _kitti_file(folder, "calib_velo_to_cam.txt", ("R", "T"))
-    projection = camera_numbers["P_rect_02"].reshape(3, 4)
-    T_camera_lidar = np.eye(4)
-    rotation = camera_numbers["R_rect_00"].reshape(3, 3)
-    T_camera_lidar[:3, :3] = rotation @ lidar_numbers["R"].reshape(3, 3)
-    T_camera_lidar[:3, 3] = rotation @ lidar_numbers["T"]
-    T_camera_lidar[:3, 3] += np.linalg.solve(projection[:, :3], projection[:, 3])
+    drive = _find_drive(Path(folder), camera)
+    calibration, T_camera_lidar = _kitti_calibration(drive, camera)
+    images = _numbered(drive / f"image_{camera}" / "data", (".png", ".jpg"))
+    scans = _numbered(drive / "velodyne_points" / "data", (".bin",))
+    image_stamps = _kitti_stamps(drive / f"image_{camera}", images)
+    scan_stamps = _kitti_stamps(drive / "velodyne_points", scans)
     types = rosbags_types()
-    stamped = [(stamp, path) for files in (images, scans) for stamp, path in _kitti_stamps(files)]
-    stamped.sort()
+    first = min([*image_stamps, *scan_stamps])
+    files = sorted([*zip(image_stamps, images), *zip(scan_stamps, scans)])
     with RecordingWriter(out, types.typestore) as writer:
-        first = stamped[0][0]
-        mount = transform_message(types, _KITTI_CAMERA, _KITTI_LIDAR, first, T_camera_lidar)
-        writer.write("/tf_static", tf_message(types, [mount]), first)
-        for stamp, path in stamped:
+        mounted = transform_message(types, LIDAR_FRAME, CAMERA_FRAME, first, invert(T_camera_lidar))
+        writer.write("/tf_static", tf_message(types, [mounted]), first)
+        for stamp, path in files:
             if path.suffix == ".bin":
-                scan = _read_scan(path)
-                cloud = encode_cloud(
-                    types,
-                    scan[:, :3],
-                    stamp,
-                    _KITTI_LIDAR,
-                    intensity=scan[:, 3].copy(),
-                    ring=velodyne_rings(scan).astype(np.uint16),
-                )
-                writer.write("/kitti/velo/pointcloud", cloud, stamp)
-                continue
-            image = _color(path)
-            camera = CameraModel(image.shape[1], image.shape[0], projection[:, :3].copy())
-            writer.write(f"{_KITTI}/camera_info", info_from_camera(types, camera, stamp, _KITTI_CAMERA), stamp)
-            writer.write(f"{_KITTI}/image_raw", encode_image(types, image, "rgb8", stamp, _KITTI_CAMERA), stamp)
+                _write_scan(writer, path, stamp)
+            else:
+                _write_color(writer, path, stamp, calibration)
     return Path(out)
 
 
 def rgbd_folder_to_bag(
-    folder: str | Path, out: str | Path, points: int = 500, rate: float = 10.0, depth_per_metre: float = 1000.0
+    folder: str | Path, out: str | Path, points: int | None = 500, seed: int = 0, rate: float = 10.0
 ) -> Path:
-    """Write a folder of posed RGB-D frames as an mcap recording and return its path.
+    """Write a posed RGB-D folder as a recording with sparse depth and return its path.
 
-    Two layouts are known: ``frame-N.color.*`` with ``frame-N.depth.png``, ``frame-N.pose.txt`` and
-    ``camera-intrinsics.txt`` (7-Scenes, tsdf-fusion), and ``images/``, ``depth/``, ``K.txt`` and
-    ``frames.txt`` (deep-video-mvs). Depth is uint16, ``depth_per_metre`` steps a metre, registered to
-    the colour image. ``points`` random pixels of it (seeded by the frame) become ``/camera/sparse_depth``;
-    all of it becomes ``/camera/depth/ground_truth``, the camera's pose ``/tf`` from ``world``. Frames come
-    at ``rate`` Hz. Raises ConversionError.
+    Two layouts are known: ``frame-N.color.*``, ``frame-N.depth.png``, ``frame-N.pose.txt`` with
+    ``camera-intrinsics*.txt`` (7-Scenes and TSDF-fusion), and ``images/``, ``depth/``, ``K.txt``, ``frames.txt``.
+    ``points`` random measured pixels a frame go to /camera/sparse_depth and all of them to
+    /camera/depth/ground_truth; with None all go to sparse_depth and there is no ground truth. Poses go to
+    /tf as odom -> camera_optical_frame. Frames are ``rate`` a second. Depth of 7-Scenes is moved onto its
+    colour image first (its depth camera sits beside the colour camera). Raises ConvertError, and
+    RecordingError if ``out`` exists.
     """
-    if points < 1 or not rate > 0 or not depth_per_metre > 0:
-        raise ConversionError(f"points {points}, rate {rate} and depth_per_metre {depth_per_metre} must be above 0")
+    if points is not None and points < 1:
+        raise ConvertError(f"points: {points}, expected at least 1, or None for every measured pixel")
+    if not rate > 0:
+        raise ConvertError(f"rate: {rate}, expected a positive number of frames a second")
+    folder = Path(folder)
+    if next(folder.glob("*.depth.png"), None) is not None:
+        frames, camera_of, register = _frame_files(folder)
+    elif (folder / "frames.txt").is_file():
+        frames, camera_of, register = _listed_frames(folder)
+    else:
+        raise ConvertError(f"{folder}: neither frame-*.depth.png nor frames.txt; expected a posed RGB-D folder")
+    generator = np.random.default_rng(seed)
     types = rosbags_types()
-    frames = _posed_frames(Path(folder))
     with RecordingWriter(out, types.typestore) as writer:
-        for index, (color, depth_path, T_world_camera, K) in enumerate(frames):
-            stamp = EPOCH + round(index * NANOSECONDS / rate)
-            image, depth = _color(color), _depth(depth_path, depth_per_metre)
-            if depth.shape != image.shape[:2]:
-                raise ConversionError(
-                    f"{depth_path}: {depth.shape[1]}x{depth.shape[0]} pixels, its image has "
-                    f"{image.shape[1]}x{image.shape[0]}; depth must be registered to the image"
-                )
-            camera = CameraModel(image.shape[1], image.shape[0], K)
-            sparse = _random_pixels(depth, points, index)
-            pose = transform_message(types, "world", "camera", stamp, T_world_camera)
-            writer.write("/tf", tf_message(types, [pose]), stamp)
-            writer.write("/camera/camera_info", info_from_camera(types, camera, stamp, "camera"), stamp)
-            for topic, values in (("sparse_depth", sparse), ("depth/ground_truth", depth)):
-                message, _ = encode_depth(types, np.where(values > 0, values, np.nan), "32FC1", stamp, "camera")
-                writer.write(f"/camera/{topic}", message, stamp)
-            writer.write("/camera/image", encode_image(types, image, "rgb8", stamp, "camera"), stamp)
+        for index, frame in enumerate(frames):
+            stamp = RGBD_EPOCH * NANOSECONDS + round(index / rate * NANOSECONDS)
+            depth = register(_depth_image(frame.depth))
+            if frame.pose is not None:
+                moved = transform_message(types, ODOM_FRAME, CAMERA_FRAME, stamp, frame.pose)
+                writer.write("/tf", tf_message(types, [moved]), stamp)
+            _write_color(writer, frame.color, stamp, camera_of(depth.shape))
+            sparse = depth if points is None else thin_out(depth, points, generator)
+            writer.write("/camera/sparse_depth", encode_depth(types, sparse, "16UC1", stamp, CAMERA_FRAME)[0], stamp)
+            if points is not None:
+                truth = encode_depth(types, depth, "16UC1", stamp, CAMERA_FRAME)[0]
+                writer.write("/camera/depth/ground_truth", truth, stamp)
     return Path(out)
 
 
-def _numbered(folder: Path, pattern: str) -> list[Path]:
-    files = sorted(folder.glob(pattern))
+def thin_out(depth: FloatImage, points: int, generator: np.random.Generator) -> FloatImage:
+    """Return ``depth`` (H, W) with ``points`` of its measured pixels, all if it has fewer, and NaN elsewhere."""
+    measured = np.flatnonzero(depth > 0)
+    kept = generator.choice(measured, points, replace=False) if points < len(measured) else measured
+    out = np.full(depth.shape, np.nan, np.float32)
+    out.flat[kept] = depth.flat[kept]
+    return out
+
+
+def _find_drive(folder: Path, camera: str) -> Path:
+    """Return the folder that holds the images and the scans."""
+    if camera not in ("00", "01", "02", "03"):
+        raise ConvertError(f"camera: {camera!r}, expected one of 00, 01 (grey), 02, 03 (colour)")
+    parts = (f"image_{camera}", "velodyne_points")
+    if not folder.is_dir():
+        raise ConvertError(f"{folder}: no such folder")
+    if all((folder / part / "data").is_dir() for part in parts):
+        return folder
+    drives = [child for child in sorted(folder.iterdir()) if all((child / part / "data").is_dir() for part in parts)]
+    if len(drives) == 1:
+        return drives[0]
+    if drives:
+        raise ConvertError(f"{folder}: holds several drives, give one of them: {', '.join(d.name for d in drives)}")
+    raise ConvertError(f"{folder}: no {parts[0]}/data and {parts[1]}/data in it; expected a KITTI raw drive")
+
+
+def _kitti_calibration(drive: Path, camera: str) -> tuple[CameraModel, Matrix]:
+    """Return the camera at the size of its images, and T_camera_lidar of the rectified camera."""
+    cameras = _calibration_numbers(drive, "calib_cam_to_cam.txt")
+    lidar = _calibration_numbers(drive, "calib_velo_to_cam.txt")
+    P = _entry(cameras, f"P_rect_{camera}", 12, drive).reshape(3, 4)
+    rectify, to_camera = np.eye(4), np.eye(4)
+    rectify[:3, :3] = _entry(cameras, "R_rect_00", 9, drive).reshape(3, 3)
+    to_camera[:3, :3] = _entry(lidar, "R", 9, drive).reshape(3, 3)
+    to_camera[:3, 3] = _entry(lidar, "T", 3, drive)
+    offset = np.eye(4)
+    offset[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
+    first = next(iter(_numbered(drive / f"image_{camera}" / "data", (".png", ".jpg"))))
+    height, width = _color_image(first).shape[:2]
+    return CameraModel(width, height, P[:, :3]), offset @ rectify @ to_camera
+
+
+def _calibration_numbers(drive: Path, name: str) -> dict[str, Matrix]:
+    for place in (drive, drive.parent):
+        if (place / name).is_file():
+            numbers = {}
+            for line in (place / name).read_text().splitlines():
+                key, _, values = line.partition(":")
+                try:
+                    numbers[key.strip()] = np.array(values.split(), np.float64)
+                except ValueError:
+                    continue  # the date of calibration
+            return numbers
+    raise ConvertError(f"{drive}: no {name} in it or in {drive.parent}; unpack KITTI's calibration archive there")
+
+
+def _entry(numbers: dict[str, Matrix], key: str, size: int, drive: Path) -> Matrix:
+    if key not in numbers or numbers[key].size != size:
+        raise ConvertError(f"{drive}: its calibration has no {key} of {size} numbers")
+    return numbers[key]
+
+
+def _numbered(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.stem.isdigit())
     if not files:
-        raise ConversionError(f"{folder}: no {pattern} files; expected the layout of a KITTI raw drive")
+        raise ConvertError(f"{folder}: no numbered {' or '.join(suffixes)} files in it")
     return files
 
 
-def _kitti_file(folder: Path, name: str, wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-    """Read a calibration file from the drive's folder or one above it."""
-    for place in (folder, *list(folder.resolve().parents)[:2]):
-        if (place / name).is_file():
-            numbers = _calibration_numbers(place / name)
-            for entry in wanted:
-                if entry not in numbers:
-                    raise ConversionError(f"{place / name}: no entry {entry}")
-            return numbers
-    raise ConversionError(f"{folder}: no {name} here or in the two folders above")
+def _kitti_stamps(sensor: Path, files: list[Path]) -> list[int]:
+    """Return the stamp of each file: line n of timestamps.txt belongs to file n."""
+    listing = sensor / "timestamps.txt"
+    if not listing.is_file():
+        return [KITTI_EPOCH * NANOSECONDS + round(int(f.stem) / KITTI_RATE * NANOSECONDS) for f in files]
+    lines = [line for line in listing.read_text().splitlines() if line.strip()]
+    stamps = []
+    for file in files:
+        if int(file.stem) >= len(lines):
+            raise ConvertError(f"{listing}: has {len(lines)} lines, none for {file.name}")
+        stamps.append(_parse_stamp(lines[int(file.stem)], listing))
+    return stamps
 
 
-def _calibration_numbers(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read a KITTI calibration file, leaving out lines that are not numbers (``calib_time``)."""
+def _parse_stamp(line: str, listing: Path) -> int:
+    """Read ``2011-09-26 13:02:25.964389445`` as nanoseconds; datetime alone would drop the last three digits."""
+    whole, _, fraction = line.strip().partition(".")
     try:
-        return read_kitti_numbers(path)
-    except ValueError:
-        numbers = {}
-        for line in path.read_text().splitlines():
-            name, _, values = line.partition(":")
-            try:
-                numbers[name.strip()] = np.array(values.split(), np.float64)
-            except ValueError:
-                continue
-        return numbers
+        seconds = datetime.strptime(whole, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+        return int(seconds) * NANOSECONDS + int((fraction or "0")[:9].ljust(9, "0"))
+    except ValueError as error:
+        raise ConvertError(f"{listing}: {line!r} is not a time like 2011-09-26 13:02:25.964389445") from error
 
 
-def _kitti_stamps(files: list[Path]) -> Iterator[tuple[int, Path]]:
-    """Yield (stamp, file); line n of timestamps.txt belongs to file number n."""
-    table = files[0].parent.parent / "timestamps.txt"
-    lines = table.read_text().split("\n") if table.is_file() else None
-    for path in files:
-        try:
-            number = int(path.stem)
-        except ValueError:
-            raise ConversionError(f"{path}: expected a file name that is a number") from None
-        if lines is None:
-            yield EPOCH + number * NANOSECONDS // 10, path
+def _color_image(path: Path) -> NDArray[np.uint8]:
+    """Return RGB uint8 (H, W, 3), or (H, W) of a grey file."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint8:
+        raise ConvertError(f"{path}: not an 8-bit image that OpenCV reads")
+    return np.ascontiguousarray(image if image.ndim == 2 else image[:, :, 2::-1], np.uint8)
+
+
+def _depth_image(path: Path) -> FloatImage:
+    """Return metres (H, W) of 16-bit millimetres; 0 and 65535 become NaN."""
+    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
+        raise ConvertError(f"{path}: not a 16-bit depth image")
+    return np.where((raw == 0) | (raw == 65535), np.nan, raw / 1000.0).astype(np.float32)
+
+
+def _write_color(writer: RecordingWriter, path: Path, stamp: int, camera: CameraModel) -> None:
+    types = rosbags_types()
+    image = _color_image(path)
+    if image.shape[:2] != camera.shape:
+        raise ConvertError(
+            f"{path}: {image.shape[1]} x {image.shape[0]} pixels, others {camera.width} x {camera.height}"
+        )
+    encoding = "mono8" if image.ndim == 2 else "rgb8"
+    writer.write("/camera/camera_info", info_from_camera(types, camera, stamp, CAMERA_FRAME), stamp)
+    writer.write("/camera/image", encode_image(types, image, encoding, stamp, CAMERA_FRAME), stamp)
+
+
+def _write_scan(writer: RecordingWriter, path: Path, stamp: int) -> None:
+    numbers = np.fromfile(path, "<f4")
+    if numbers.size % 4:
+        raise ConvertError(f"{path}: {numbers.size} numbers are no list of x y z reflectance; is the file whole?")
+    points = numbers.reshape(-1, 4)
+    ring = real_data.velodyne_rings(points).astype(np.uint16)
+    xyz = np.ascontiguousarray(points[:, :3])
+    cloud = encode_cloud(rosbags_types(), xyz, stamp, LIDAR_FRAME, intensity=points[:, 3], ring=ring)
+    writer.write("/lidar/points", cloud, stamp)
+
+
+def _frame_files(
+    folder: Path,
+) -> tuple[list[RgbdFrame], Callable[..., CameraModel], Callable[[FloatImage], FloatImage]]:
+    """Read the layout of one file a frame and kind."""
+    frames = []
+    for depth in sorted(folder.glob("*.depth.png")):
+        name = depth.name[: -len(".depth.png")]
+        colors = [folder / f"{name}.color{suffix}" for suffix in (".jpg", ".png")]
+        color = next((path for path in colors if path.is_file()), None)
+        if color is None:
+            raise ConvertError(f"{depth}: no {name}.color.jpg or .png beside it")
+        pose = folder / f"{name}.pose.txt"
+        matrix = _rigid(np.loadtxt(pose), pose) if pose.is_file() else None
+        frames.append(RgbdFrame(name, color, depth, matrix))
+    listing = next(iter(sorted(folder.glob("camera-intrinsics*.txt"))), None)
+    if listing is None:
+        raise ConvertError(f"{folder}: no camera-intrinsics.txt in it")
+    K = _intrinsics(listing)
+    kinect = listing.name == "camera-intrinsics.txt" and np.allclose(K[[0, 1], [0, 1]], 585.0)
+    if not kinect:
+        return frames, lambda shape: CameraModel(shape[1], shape[0], K), lambda depth: depth
+
+    def camera(shape: tuple[int, int]) -> CameraModel:
+        focal = 585.0 * real_data._KITCHEN_SCALE
+        x, y = K[0, 2] + real_data._KITCHEN_SHIFT[0], K[1, 2] + real_data._KITCHEN_SHIFT[1]
+        return CameraModel.pinhole(focal, focal, x, y, shape[1], shape[0])
+
+    def register(depth: FloatImage) -> FloatImage:
+        moved = real_data.register_kitchen(np.nan_to_num(depth))
+        return np.where(moved > 0, moved, np.nan).astype(np.float32)
+
+    return frames, camera, register
+
+
+def _listed_frames(
+    folder: Path,
+) -> tuple[list[RgbdFrame], Callable[..., CameraModel], Callable[[FloatImage], FloatImage]]:
+    """Read the layout with one list of names and poses."""
+    frames = []
+    for number, line in enumerate((folder / "frames.txt").read_text().splitlines(), 1):
+        words = line.split()
+        if not words:
             continue
-        if number >= len(lines) or not lines[number].strip():
-            raise ConversionError(f"{table}: no line {number + 1} for {path.name}")
-        seconds, _, fraction = lines[number].strip().partition(".")
-        moment = datetime.strptime(seconds, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
-        yield int(moment.timestamp()) * NANOSECONDS + int(fraction.ljust(9, "0")[:9] or 0), path
+        if len(words) != 17:
+            raise ConvertError(f"{folder}/frames.txt line {number}: {len(words)} words, expected a name and 16 numbers")
+        stem = Path(words[0]).stem
+        matrix = _rigid(np.array(words[1:], np.float64).reshape(4, 4), folder / "frames.txt")
+        frames.append(RgbdFrame(stem, folder / "images" / f"{stem}.png", folder / "depth" / f"{stem}.png", matrix))
+    if not (folder / "K.txt").is_file():
+        raise ConvertError(f"{folder}: no K.txt in it")
+    K = _intrinsics(folder / "K.txt")
+    return frames, lambda shape: CameraModel(shape[1], shape[0], K), lambda depth: depth
 
 
-def _read_scan(path: Path) -> NDArray[np.float32]:
-    values = np.fromfile(path, "<f4")
-    if values.size == 0 or values.size % 4:
-        raise ConversionError(f"{path}: {values.size} numbers, expected four (x, y, z, reflectance) for each point")
-    return values.reshape(-1, 4)
+def _intrinsics(path: Path) -> Matrix:
+    numbers = np.loadtxt(path)
+    if numbers.shape != (3, 3):
+        raise ConvertError(f"{path}: {numbers.shape}, expected a 3 x 3 matrix")
+    return numbers
 
 
-def _color(path: Path) -> NDArray[np.uint8]:
-    try:
-        return read_color(path)
-    except (FileNotFoundError, cv2.error) as error:
-        raise ConversionError(f"{path}: cannot be read as an image") from error
-
-
-def _depth(path: Path, per_metre: float) -> FloatImage:
-    try:
-        return read_depth(path, per_metre)
-    except (FileNotFoundError, cv2.error) as error:
-        raise ConversionError(f"{path}: cannot be read as a depth image") from error
-
-
-def _random_pixels(depth: FloatImage, count: int, seed: int) -> FloatImage:
-    known = np.flatnonzero(depth > 0)
-    chosen = np.random.default_rng(seed).choice(known, min(count, known.size), replace=False)
-    sparse = np.zeros_like(depth)
-    sparse.flat[chosen] = depth.flat[chosen]
-    return sparse
-
-
-def _posed_frames(folder: Path) -> list[tuple[Path, Path, NDArray[np.float64], NDArray[np.float64]]]:
-    """Return (colour file, depth file, T_world_camera, K) of every frame."""
-    colors = sorted(folder.glob("frame-*.color.*"))
-    if colors:
-        K = _matrix(folder / "camera-intrinsics.txt", (3, 3))
-        stems = [path.name.split(".")[0] for path in colors]
-        return [
-            (path, folder / f"{stem}.depth.png", _rigid(_matrix(folder / f"{stem}.pose.txt", (4, 4))), K)
-            for path, stem in zip(colors, stems)
-        ]
-    listing = folder / "frames.txt"
-    if (folder / "images").is_dir() and listing.is_file():
-        K = _matrix(folder / "K.txt", (3, 3))
-        rows = [line.split() for line in listing.read_text().splitlines() if line.strip()]
-        for row in rows:
-            if len(row) != 17:
-                raise ConversionError(f"{listing}: {len(row)} words in a line, expected a file name and 16 numbers")
-        return [
-            (folder / "images" / row[0], folder / "depth" / row[0], _rigid(np.array(row[1:], float).reshape(4, 4)), K)
-            for row in rows
-        ]
-    raise ConversionError(
-        f"{folder}: neither frame-*.color.* with camera-intrinsics.txt nor images/ with frames.txt; "
-        "see the documentation of rgbd_folder_to_bag"
-    )
-
-
-def _matrix(path: Path, shape: tuple[int, int]) -> NDArray[np.float64]:
-    try:
-        values = np.loadtxt(path, dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise ConversionError(f"{path}: cannot be read as a matrix: {error}") from error
-    if values.size != shape[0] * shape[1]:
-        raise ConversionError(f"{path}: {values.size} numbers, expected {shape[0]}x{shape[1]}")
-    return values.reshape(shape)
-
-
-def _rigid(T: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the nearest rigid transform: poses of tracking systems are a little off."""
-    u, _, vt = np.linalg.svd(T[:3, :3])
+def _rigid(matrix: Matrix, path: Path) -> Matrix | None:
+    """Return the pose with its rotation made exactly orthonormal; None where tracking was lost (not finite)."""
+    if matrix.shape != (4, 4):
+        raise ConvertError(f"{path}: {matrix.shape}, expected a 4 x 4 matrix")
+    if not np.isfinite(matrix).all():
+        return None
+    left, _, right = np.linalg.svd(matrix[:3, :3])
     out = np.eye(4)
-    out[:3, :3] = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
-    out[:3, 3] = T[:3, 3]
+    out[:3, :3] = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
+    out[:3, 3] = matrix[:3, 3]
     return out
+
+
+def converters() -> dict[str, Callable[..., Any]]:
+    """Return the conversions by the name under which the command line offers them."""
+    return {"kitti": kitti_drive_to_bag, "rgbd": rgbd_folder_to_bag}

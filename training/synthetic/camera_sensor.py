@@ -11,15 +11,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class CameraSensor:
-    """``exposure`` multiplies radiance (see ``metered``); ``blur`` is the lens' Gaussian in pixels;
-    ``vignette`` the loss in the corners; ``shot`` and ``read`` are noise in grey levels at white and black.
+    """How a camera falsifies what it sees.
+
+    ``exposure`` multiplies radiance (see ``metered``); ``blur`` is the lens' Gaussian in pixels; ``vignette``
+    the loss in the corners; ``shot`` and ``read`` are noise in grey levels at white and black.
     """
 
     exposure: float = 1.0
     blur: float = 0.45
     vignette: float = 0.18
-    shot: float = 1.6
-    read: float = 0.9
+    shot: float = 1.1
+    read: float = 0.6
 
 
 def metered(radiance: Tensor, key: float = 0.6) -> float:
@@ -30,7 +32,7 @@ def metered(radiance: Tensor, key: float = 0.6) -> float:
 
 def develop(radiance: Tensor, sensor: CameraSensor, generator: torch.Generator | None = None) -> Tensor:
     """Return uint8 (B, H, W, 3) from linear radiance (B, H, W, 3); without ``generator`` no noise is added."""
-    batch, height, width, _ = radiance.shape
+    height, width = radiance.shape[1:3]
     light = radiance.permute(0, 3, 1, 2) * sensor.exposure
     light = light.clamp(0.0, 16.0)
     if sensor.blur > 0:

@@ -32,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"make_demo: --{error}", file=sys.stderr)
         return 2
-    for settings in jobs:
-        try:
+    try:
+        for settings in jobs:
             _make(options.out / settings.scene, settings, options)
-        except (RecordingError, OSError) as error:
-            print(f"make_demo: {error}", file=sys.stderr)
-            return 1
+    except (RecordingError, OSError) as error:
+        print(f"make_demo: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _make(target: Path, settings: Settings, options: argparse.Namespace) -> None:
-    """Record into a hidden folder and move it into place when it is whole, so that half a recording is never taken
-    for one.
-    """
+    """Record into a hidden folder and move it into place when it is whole: half a recording must not pass for one."""
     if target.exists() and not options.force:
         print(f"{target} exists already (--force makes it anew)")
         return

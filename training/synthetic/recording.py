@@ -1,7 +1,8 @@
 """A drive through a generated world as a ROS 2 recording with ground truth.
 
 Topics: /tf (odom -> base_link), /tf_static, /camera/camera_info, /camera/image (rgb8), /lidar/points
-(x y z intensity ring time) and /camera/depth/ground_truth (32FC1, exact depth at the image's stamps).
+(x y z intensity ring time) and /camera/depth/ground_truth (32FC1, exact depth at the image's stamps,
+rounded to an eighth of a millimetre so that it packs well).
 Messages are logged when a driver would have published them: an image shortly after its exposure, a
 cloud at the end of its sweep.
 """
@@ -16,7 +17,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ EPOCH = 1_700_000_000  # seconds; a recording made twice is the same to the byte
 CAMERA_FRAME, LIDAR_FRAME, BASE_FRAME, ODOM_FRAME = "camera_optical_frame", "lidar", "base_link", "odom"
 _CAMERA_PHASE = 0.0371  # seconds between the first sweep and the first image
 _TF_RATE = 50.0
+_TRUTH_STEPS = np.float32(8192)  # per metre
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Settings:
     seed: int = 0
     width: int = 640
     height: int = 480
-    rate: float = 11.0
+    rate: float = 8.0
 
     def __post_init__(self):
         """Raise ValueError naming what is out of range."""
@@ -69,7 +71,8 @@ class Settings:
         return CameraModel.pinhole(focal, focal, (self.width - 1) / 2, (self.height - 1) / 2, self.width, self.height)
 
 
-class _Event(NamedTuple):
+@dataclass(frozen=True, order=True)
+class _Event:
     log_time: int
     kind: str  # tf, image or scan
     index: int
@@ -150,8 +153,8 @@ def schedule(settings: Settings) -> list[_Event]:
     for k in range(int(settings.seconds * settings.rate)):
         stamp = _CAMERA_PHASE + k / settings.rate
         events.append(_Event(_nanoseconds(stamp + 0.012), "image", k, stamp))
-    for k in range(int(settings.seconds / period + 1e-9)):
-        events.append(_Event(_nanoseconds((k + 1) * period + 0.004), "scan", k, k * period))
+    sweeps = range(int(settings.seconds / period + 1e-9))
+    events += [_Event(_nanoseconds((k + 1) * period + 0.004), "scan", k, k * period) for k in sweeps]
     first, last = -0.1, settings.seconds + 0.2
     for k in range(int((last - first) * _TF_RATE) + 1):
         stamp = first + k / _TF_RATE
@@ -225,7 +228,8 @@ def _write_tf(writer: RecordingWriter, settings: Settings, event: _Event) -> Non
 
 def _write_image(writer: RecordingWriter, settings: Settings, event: _Event, image, depth) -> None:
     types, stamp = rosbags_types(), _nanoseconds(event.stamp)
-    truth, _ = encode_depth(types, depth, "32FC1", stamp, CAMERA_FRAME)
+    rounded = np.round(depth * _TRUTH_STEPS) / _TRUTH_STEPS
+    truth, _ = encode_depth(types, rounded.astype(np.float32), "32FC1", stamp, CAMERA_FRAME)
     writer.write("/camera/camera_info", info_from_camera(types, settings.camera, stamp, CAMERA_FRAME), event.log_time)
     writer.write("/camera/image", encode_image(types, image, "rgb8", stamp, CAMERA_FRAME), event.log_time)
     writer.write("/camera/depth/ground_truth", truth, event.log_time)

@@ -20,7 +20,9 @@ OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 @dataclass(frozen=True)
 class World:
-    """``T_base_camera`` (4, 4) is of the optical frame; ``key`` the brightness aimed at, ``field_of_view`` in
+    """A robot in its world.
+
+    ``T_base_camera`` (4, 4) is of the optical frame; ``key`` is the brightness aimed at, ``field_of_view`` in
     degrees across the image.
     """
 

@@ -81,7 +81,7 @@ def _book_colors(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def _garden(g: torch.Generator, size: int) -> torch.Tensor:
     """What the window shows: sky over trees over a lawn."""
-    u, v = tx.coordinates(size)
+    v = tx.coordinates(size)[1]
     sky = tx.blend(torch.tensor([0.75, 0.85, 0.95]), torch.tensor([0.4, 0.62, 0.95]), v)
     leaves = tx.foliage(g, (0.03, 0.1, 0.02), (0.25, 0.42, 0.1), size=size)
     crowns = (v < 0.52 + 0.3 * (tx.fractal_noise(g, size, 3, 5)[0][None] - 0.4)).float()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from training.synthetic.texture_bank import TextureBank
@@ -183,8 +184,8 @@ class SceneBuilder:
     def add(
         self,
         kind: int,
-        center: Sequence[float],
-        half: Sequence[float],
+        center: ArrayLike,
+        half: ArrayLike,
         material: int,
         rotation: np.ndarray | None = None,
         shadow: bool = True,

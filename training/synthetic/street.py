@@ -255,10 +255,10 @@ def _car(b: SceneBuilder, m: _Materials) -> None:
             b.rod((-long * 0.36, y * wide * 0.42, 0.8), (-0.85, y * wide * 0.31, 1.38), 0.05, paint)
         b.box((long * 0.34, 0, 0.82), (long * 0.24, wide * 0.88, 0.1), paint, rotation=turn(0, 0.06, 0))
     across = turn(0, 0, math.pi / 2)
-    for x in (-long * 0.31, long * 0.31):
+    for axle in (-long * 0.31, long * 0.31):
         for y in (-1, 1):
-            b.cylinder((x, y * (wide / 2 - 0.1), 0.32), 0.32, 0.22, m.rubber, across)
-            b.cylinder((x, y * (wide / 2 - 0.09), 0.32), 0.2, 0.225, m.rim, across)
+            b.cylinder((axle, y * (wide / 2 - 0.1), 0.32), 0.32, 0.22, m.rubber, across)
+            b.cylinder((axle, y * (wide / 2 - 0.09), 0.32), 0.2, 0.225, m.rim, across)
     for y in (-1, 1):
         b.ellipsoid((long / 2 - 0.17, y * wide * 0.36, 0.65), (0.12, 0.17, 0.09), m.lens)
         b.box((-long / 2 + 0.14, y * wide * 0.38, 0.72), (0.06, 0.26, 0.14), m.red)
@@ -270,8 +270,8 @@ def _car(b: SceneBuilder, m: _Materials) -> None:
 
 def _trees_and_posts(b: SceneBuilder, m: _Materials, side: int) -> None:
     y = side * (ROAD + 0.55)
-    for x in np.arange(-9 + 3 * side, LENGTH, 13.0):
-        place = x + float(b.rng.uniform(-1, 1))
+    for start in np.arange(-9 + 3 * side, LENGTH, 13.0):
+        place = start + float(b.rng.uniform(-1, 1))
         with b.thing("tree"), b.at(place, y, KERB):
             _tree(b, m)
     for x in np.arange(-4.0 + 5 * side, LENGTH, 22.0):
@@ -309,8 +309,8 @@ def _tree(b: SceneBuilder, m: _Materials) -> None:
         angle, lift = k * 2.4, float(rng.uniform(0.5, 1.0))
         reach = float(rng.uniform(0.3, 1.5)) * (1.3 - lift * 0.8)
         radius = float(rng.uniform(0.28, 0.62))
-        b.ellipsoid((reach * math.cos(angle), reach * math.sin(angle), tall * lift), (radius, radius, radius * 0.75), leaf,
-                    turn(angle))  # fmt: skip
+        place = (reach * math.cos(angle), reach * math.sin(angle), tall * lift)
+        b.ellipsoid(place, (radius, radius, radius * 0.75), leaf, turn(angle))
 
 
 def _people_and_clutter(b: SceneBuilder, m: _Materials, side: int) -> None:

@@ -80,7 +80,7 @@ def _trace(scene: Scene, origins: Tensor, directions: Tensor, reach: Tensor | No
 
 
 class _Hull(NamedTuple):
-    """Balls between two balls, one hull a row: centre ``start`` (P, 3) + s * ``unit``, radius ``radius`` + s * ``slope``."""
+    """Hulls of two balls, one a row: balls at ``start`` (P, 3) + s * ``unit`` of radius ``radius`` + s * ``slope``."""
 
     start: Tensor
     unit: Tensor
