@@ -293,10 +293,12 @@ def _info(options: argparse.Namespace) -> int:
     with Recording(options.recording) as recording:
         seconds = (recording.end - recording.start) * 1e-9
         print(f"{options.recording}: {recording.count} messages in {seconds:.3f} s")
-        rows = [
-            [name, topic.type, str(topic.count), f"{topic.count / seconds:.1f}" if seconds > 0 else "-", str(topic.qos)]
-            for name, topic in recording.topics().items()
-        ]
+        rows = []
+        for name, topic in recording.topics().items():
+            rate = f"{topic.count / seconds:.1f}" if seconds > 0 else "-"
+            qos = topic.qos
+            policies = f"{qos.reliability}, {qos.durability}, {qos.history} {qos.depth}"
+            rows.append([name, topic.type, str(topic.count), rate, policies])
     print(table(["topic", "type", "messages", "Hz", "QoS"], rows, right=(2, 3)))
     return 0
 

@@ -74,15 +74,18 @@ class RerunLog:
             Path(save).parent.mkdir(parents=True, exist_ok=True)
             self._stream.save(str(save))
         else:
+            if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+                raise ViewerError("no screen for the Rerun viewer (DISPLAY is not set); use --save FILE.rrd")
             self._folder = tempfile.mkdtemp(prefix="depth_perception_rerun_")
+            # the viewer's program lies beside the interpreter, also when its environment is not activated
+            os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
             try:
                 os.environ.update(private_configuration(self._folder))
                 self._stream.spawn()
             except (OSError, RuntimeError, subprocess.SubprocessError) as error:
                 self.close()
-                raise ViewerError(
-                    f"cannot start the Rerun viewer ({error}); on a machine without a screen use --save FILE.rrd"
-                ) from error
+                reason = str(error).strip().partition("\n")[0]
+                raise ViewerError(f"cannot start the Rerun viewer: {reason}; use --save FILE.rrd instead") from error
         self._log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
         self._root: str | None = None
         self._camera_logged: Any = None

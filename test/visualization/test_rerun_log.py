@@ -27,6 +27,16 @@ def test_missing_package_says_what_to_type(monkeypatch):
         RerunLog("x", "out.rrd")
 
 
+def test_without_a_screen_saving_is_suggested(monkeypatch):
+    need_rerun()
+    if sys.platform != "linux":
+        pytest.skip("other systems always have a screen")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(ViewerError, match="--save"):
+        RerunLog("x")
+
+
 def test_everything_lands_in_the_file(tmp_path):
     need_rerun()
     camera = CameraModel.pinhole(30, 30, 15.5, 11.5, 32, 24)
