@@ -5,7 +5,7 @@
 Every method gets the same seeded points and is scored on the measured pixels it was not given (mean absolute error in
 metres, averaged over the frames of a recording). Families of peers with options are granted their best option set in
 every single cell of the table, chosen by the score itself; our completers run as they ship. Where a peer answers
-nothing, the nearest point is scored. Times are medians over all frames on this machine, image and sparse depth to result.
+nothing, the nearest point is scored. Times are medians over all frames on this machine, from arrays to result.
 """
 
 from __future__ import annotations

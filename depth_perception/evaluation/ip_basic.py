@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
 
@@ -29,10 +30,9 @@ def ip_basic(
     if not measured.any():
         return np.full(sparse.shape, np.nan, np.float32)
     top = np.float32(max_depth if max_depth is not None else 1.1 * sparse[measured].max() + 0.1)
-    d = np.where(measured & (sparse < top), top - sparse, 0).astype(np.float32)  # turned over; 0 = empty
-    d = cv2.dilate(d, _DIAMOND_5)
-    d = cv2.morphologyEx(d, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    d = _fill(d, 7)
+    turned = np.where(measured & (sparse < top), top - sparse, 0).astype(np.float32)  # 0 = empty
+    grown = cv2.dilate(turned, _DIAMOND_5)
+    d: NDArray = _fill(cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), 7)
     if extend_to_top:
         first = np.argmax(d > 0, axis=0)  # topmost filled row of each column
         above = np.arange(d.shape[0])[:, None] < first
@@ -51,6 +51,6 @@ def ip_basic(
     return np.where(d > 0, top - d, np.nan).astype(np.float32)
 
 
-def _fill(d: FloatImage, size: int) -> FloatImage:
+def _fill(d: NDArray, size: int) -> NDArray:
     """Give empty pixels the largest value within a square window of ``size`` pixels."""
     return np.where(d > 0, d, cv2.dilate(d, np.ones((size, size), np.uint8)))

@@ -82,7 +82,7 @@ def sample(
 
 
 def add_outliers(sparse: FloatImage, rng: np.random.Generator, share: float = OUTLIER_SHARE) -> FloatImage:
-    """Replace ``share`` of the points by depths spread evenly in logarithm, from half the nearest to twice the farthest.
+    """Replace ``share`` of the points by depths spread evenly in logarithm: half the nearest to twice the farthest.
 
     Nearest and farthest are the 2nd and 98th percentile of the given points.
     """

@@ -73,8 +73,8 @@ def nearest(sparse: FloatImage) -> FloatImage:
         return np.full(sparse.shape, np.nan, np.float32)
     _, labels = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     table = np.zeros(int(labels.max()) + 1, np.float32)
-    table[labels[free == 0]] = sparse[free == 0]
-    return table[labels]
+    table[np.asarray(labels)[free == 0]] = sparse[free == 0]
+    return table[np.asarray(labels)]
 
 
 def linear(sparse: FloatImage, inverse: bool) -> FloatImage:
@@ -96,7 +96,7 @@ def linear(sparse: FloatImage, inverse: bool) -> FloatImage:
     return (1 / dense if inverse else dense).astype(np.float32)
 
 
-def _normalized(smooth: Callable[[FloatImage], FloatImage], sparse: FloatImage) -> FloatImage:
+def _normalized(smooth: Callable[[FloatImage], NDArray], sparse: FloatImage) -> FloatImage:
     """Normalised convolution in inverse depth: filter the masked values and the mask, divide."""
     mask = (sparse > 0).astype(np.float32)
     inverse = np.divide(1, sparse, out=np.zeros_like(sparse), where=sparse > 0)
@@ -104,7 +104,7 @@ def _normalized(smooth: Callable[[FloatImage], FloatImage], sparse: FloatImage) 
     inside = inverse[inverse > 0]
     good = (weight > 1e-6) & (total > 0)
     mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=good)
-    return 1 / np.clip(mean, inside.min(), inside.max())
+    return np.reciprocal(np.clip(mean, inside.min(), inside.max()).astype(np.float32))
 
 
 def _guided(image, sparse, radius, epsilon):
@@ -114,12 +114,12 @@ def _guided(image, sparse, radius, epsilon):
 
 def _domain_transform(image, sparse, sigma_space, sigma_color, mode):
     transform = cv2.ximgproc.createDTFilter(image, sigma_space, sigma_color, mode, 3)
-    return _normalized(transform.filter, sparse)
+    return _normalized(lambda x: transform.filter(x), sparse)
 
 
 def _global_smoother(image, sparse, strength, sigma_color):
     solver = cv2.ximgproc.createFastGlobalSmootherFilter(image, strength, sigma_color)
-    return _normalized(solver.filter, sparse)
+    return _normalized(lambda x: solver.filter(x), sparse)
 
 
 def _weighted_median(image, sparse, radius, sigma_color):
@@ -129,7 +129,11 @@ def _weighted_median(image, sparse, radius, sigma_color):
     scale = 255 / max(high - low, 1e-6)
     coded = np.rint((logs - low) * scale).astype(np.uint8)
     out = cv2.ximgproc.weightedMedianFilter(image, coded, radius, sigma_color)
-    return np.exp(out.astype(np.float32) / scale + low)
+    return np.exp(np.asarray(out, np.float32) / scale + low)
+
+
+def _with_options(function, options, image, sparse):
+    return function(image, sparse, *options)
 
 
 @functools.cache
@@ -152,7 +156,7 @@ def _peers() -> tuple[Peer, ...]:
     def add(family, function, *grids):
         for options in grids:
             name = f"{family}:" + ",".join(map(str, options))
-            peers.append(Peer(name, lambda i, s, options=options: function(i, s, *options)))
+            peers.append(Peer(name, functools.partial(_with_options, function, options)))
 
     add("guided", _guided, (4, 1e-4), (8, 1e-4), (8, 1e-3), (16, 1e-3), (32, 1e-3), (32, 1e-2))
     modes = ((cv2.ximgproc.DTF_NC, "nc"), (cv2.ximgproc.DTF_RF, "rf"))

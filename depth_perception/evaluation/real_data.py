@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -114,7 +115,7 @@ def _kitchen(root: Path) -> list[Callable[[], RealFrame]]:
         image = read_color(path.with_name(path.name.replace("depth.png", "color.jpg")))
         return RealFrame("kitchen", path.name[:12], image, register_kitchen(read_depth(path, 1000)), camera)
 
-    return [lambda path=path: job(path) for path in sorted((root / "sevenscenes_kitchen").glob("*.depth.png"))]
+    return [partial(job, path) for path in sorted((root / "sevenscenes_kitchen").glob("*.depth.png"))]
 
 
 def _hololens(root: Path) -> list[Callable[[], RealFrame]]:
@@ -126,7 +127,7 @@ def _hololens(root: Path) -> list[Callable[[], RealFrame]]:
         camera = CameraModel(truth.shape[1], truth.shape[0], k)
         return RealFrame("hololens", path.stem, read_color(folder / "images" / path.name), truth, camera)
 
-    return [lambda path=path: job(path) for path in sorted((folder / "depth").glob("*.png"))]
+    return [partial(job, path) for path in sorted((folder / "depth").glob("*.png"))]
 
 
 def _nyu(root: Path) -> list[Callable[[], RealFrame]]:
@@ -137,7 +138,7 @@ def _nyu(root: Path) -> list[Callable[[], RealFrame]]:
         color = folder / "rgb" / path.name.replace("sync_depth", "rgb").replace(".png", ".jpg")
         return RealFrame("nyu", path.stem, read_color(color), read_depth(path, 1000), camera)
 
-    return [lambda path=path: job(path) for path in sorted((folder / "depth").glob("*.png"))]
+    return [partial(job, path) for path in sorted((folder / "depth").glob("*.png"))]
 
 
 def _prior(root: Path) -> list[Callable[[], RealFrame]]:
@@ -145,10 +146,7 @@ def _prior(root: Path) -> list[Callable[[], RealFrame]]:
         color = next(path.parent.glob("rgb.*"))
         return RealFrame("prior", path.parent.name, read_color(color), read_depth(path, 1000), None)
 
-    return [
-        lambda path=path: job(path)
-        for path in sorted((root / "depth_gt_samples" / "prior_depth").glob("*/gt_depth.png"))
-    ]
+    return [partial(job, path) for path in sorted((root / "depth_gt_samples" / "prior_depth").glob("*/gt_depth.png"))]
 
 
 def _kitti_truth(root: Path) -> list[Callable[[], RealFrame]]:
@@ -160,7 +158,7 @@ def _kitti_truth(root: Path) -> list[Callable[[], RealFrame]]:
             "kitti_truth", path.stem, read_color(folder / "rgb" / path.name), read_depth(path, 256), camera
         )
 
-    return [lambda path=path: job(path) for path in sorted((folder / "depth").glob("*.png"))]
+    return [partial(job, path) for path in sorted((folder / "depth").glob("*.png"))]
 
 
 def read_kitti_numbers(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -206,7 +204,7 @@ def _kitti_drive(root: Path) -> list[Callable[[], RealFrame]]:
         p, r = camera["P_rect_02"].reshape(3, 4), camera["R_rect_00"].reshape(3, 3)
         return _lidar_frame("kitti_drive", scan.stem, color, scan, p, r, transform)
 
-    return [lambda scan=scan: job(scan) for scan in sorted((folder / "velodyne_points" / "data").glob("*.bin"))]
+    return [partial(job, scan) for scan in sorted((folder / "velodyne_points" / "data").glob("*.bin"))]
 
 
 def _kitti_object(root: Path) -> list[Callable[[], RealFrame]]:
@@ -218,7 +216,7 @@ def _kitti_object(root: Path) -> list[Callable[[], RealFrame]]:
         transform = numbers["Tr_velo_to_cam"].reshape(3, 4)
         return _lidar_frame("kitti_object", scan.stem, folder / "image_2" / f"{scan.stem}.png", scan, p, r, transform)
 
-    return [lambda scan=scan: job(scan) for scan in sorted((folder / "velodyne").glob("*.bin"))]
+    return [partial(job, scan) for scan in sorted((folder / "velodyne").glob("*.bin"))]
 
 
 _LOADERS: dict[str, Callable[[Path], list[Callable[[], RealFrame]]]] = {

@@ -22,7 +22,7 @@ IMAGE = np.zeros((4, 6, 3), np.uint8)
     ],
 )
 def test_what_does_not_fit_is_named(image, sparse, camera, words):
-    with pytest.raises(ValueError, match="must be|but sparse") as error:
+    with pytest.raises(ValueError, match=r"must be|but sparse") as error:
         check_inputs(image, sparse, camera)
     for word in words:
         assert word in str(error.value)

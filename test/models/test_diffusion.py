@@ -31,7 +31,7 @@ def error(depth, truth):
 
 
 def test_edges_snap_to_the_image(completer):
-    image, truth, sparse = scene()
+    image, _, sparse = scene()
     depth = completer.infer(image, sparse).depth
     edge = 320 // 3
     drawn = np.argmax(depth[70:170, edge - 20 : edge + 20] < 1.8, axis=1) - 20
@@ -113,7 +113,7 @@ def test_one_point_is_spread_with_growing_doubt(completer):
 
 
 def test_deviation_tells_good_from_bad_pixels(completer):
-    image, truth, sparse = scene(points=300)
+    _, truth, sparse = scene(points=300)
     result = completer.infer(None, sparse)
     miss = np.abs(result.depth - truth)
     sure = result.standard_deviation / result.depth < np.median(result.standard_deviation / result.depth)
