@@ -29,6 +29,7 @@ from depth_perception.ros.tf import TransformListener
 from depth_perception.ros.worker import Worker
 
 NANOSECONDS = 1_000_000_000
+SENSIBLE_AGE = 10.0  # seconds
 POLL = 0.02  # seconds of a steady clock between two looks at what waits for a partner
 
 
@@ -160,6 +161,7 @@ class CompletionNode(PerceptionNode):
         if (demand and not self._had_demand) or self._quiet_since <= 0:  # 0: simulated time had not begun
             self._quiet_since = now
         self._had_demand = demand
+        self._listener.review()
         if self._model_to_restore:
             name, self._model_to_restore = self._model_to_restore, ""
             self.set_parameters([RosParameter("model", RosParameter.Type.STRING, name)])
@@ -185,7 +187,11 @@ class CompletionNode(PerceptionNode):
         given = replace(given, latency={"wait": started - handed_over, **given.latency})
         estimate = self._pipeline.run(given)
         self._outputs.publish(given, estimate, wanted, values)
-        self._latency.add({**estimate.latency, "total": time.perf_counter() - handed_over})
+        latency = {**estimate.latency, "total": time.perf_counter() - handed_over}
+        age = (self.now() - synced.image_stamp) / NANOSECONDS
+        if 0 <= age < SENSIBLE_AGE:  # else the stamps are of another clock, as in a recording without /clock
+            latency["age of image"] = age
+        self._latency.add(latency)
         self._coverage = estimate.input_coverage
         self._transform_age = given.transform_age
         self._completed.tick(self.now() or synced.image_stamp)

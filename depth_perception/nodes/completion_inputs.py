@@ -9,7 +9,6 @@ from typing import Any
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from depth_perception.available import optional
@@ -18,7 +17,7 @@ from depth_perception.messages.types import rclpy_types, stamp_of
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.ros.diagnostics import Level, Status
-from depth_perception.ros.qos import incompatible_publisher, node_names, policy_name, sensor_qos
+from depth_perception.ros.qos import incompatible_publisher, node_names, overridable, policy_name, sensor_qos
 from depth_perception.ros.statistics import RateMeter
 
 NANOSECONDS = 1_000_000_000
@@ -137,7 +136,7 @@ class CompletionInputs:
         publishers = self._node.count_publishers(entry.resolved)
         text = f"no messages on {entry.resolved} for {quiet:.1f} s; publishers: {publishers}"
         if publishers:
-            return text
+            return text + self._wrong_type(entry)
         others = [
             name
             for name, kinds in self._node.get_topic_names_and_types()
@@ -149,6 +148,11 @@ class CompletionInputs:
             return text
         shown = ", ".join(others[:MANY_TOPICS]) + (", ..." if len(others) > MANY_TOPICS else "")
         return f"{text}; {entry.type} is published on {shown}: remap {entry.base}"
+
+    def _wrong_type(self, entry: Input) -> str:
+        """Return what to add when somebody publishes on the topic, but another type."""
+        kinds = {info.topic_type for info in self._node.get_publishers_info_by_topic(entry.resolved)} - {entry.type}
+        return f"; published there is {', '.join(sorted(kinds))}, expected is {entry.type}" if kinds else ""
 
     def _subscribe(self, role: str, base: str, suffix: str, kind: str) -> None:
         # like image_transport: whoever remaps "image" means its compressed form too
@@ -175,7 +179,7 @@ class CompletionInputs:
             lambda message: self._deliver(entry, hand_over, message),
             qos,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=on_incompatible),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=overridable(),
         )
 
     def _incompatible(self, entry: Input) -> str:

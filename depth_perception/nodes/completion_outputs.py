@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from depth_perception.frames import CameraModel, DepthEstimate, FloatImage
 from depth_perception.geometry.camera import rays
@@ -25,7 +24,7 @@ from depth_perception.pipelines.completion import CompletionInput
 from depth_perception.pipelines.confidence import confidence
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.topics import COMPLETION_OUTPUTS
-from depth_perception.ros.qos import incompatible_subscriber, output_qos, policy_name
+from depth_perception.ros.qos import incompatible_subscriber, output_qos, overridable, policy_name
 from depth_perception.visualization.colormap import colorize
 
 
@@ -144,5 +143,5 @@ class CompletionOutputs:
             name,
             output_qos(),
             event_callbacks=PublisherEventCallbacks(incompatible_qos=tell),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=overridable(),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from depth_perception.recordings.qos import QosProfile
 
@@ -54,6 +55,12 @@ def static_tf_qos() -> QoSProfile:
     )
 
 
+def overridable() -> QoSOverridingOptions:
+    """Return the policies that users may change by ``qos_overrides.<topic>...`` parameters."""
+    kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+    return QoSOverridingOptions(policy_kinds=kinds)
+
+
 def policy_name(kind: int | QoSPolicyKind) -> str:
     """Return ``reliability``, ``durability``, ... for the policy of an incompatible-QoS event."""
     try:
@@ -80,7 +87,7 @@ def incompatible_publisher(topic: str, policy: str, publishers: Iterable[str], a
         return f"{text}; set parameter {parameter} to best_effort" if parameter else text
     if policy == "durability":
         return f"{text}; publish it as transient_local (ros2 bag play: --qos-profile-overrides-path)"
-    return f"{text}; set parameter qos_overrides.{topic}.subscription.{policy}"
+    return f"{text}; change the publisher"
 
 
 def incompatible_subscriber(topic: str, policy: str) -> str:

@@ -121,6 +121,7 @@ def _finish(rclpy: Any, node: Any, executor: Any, status: int) -> int:
     if node is not None:
         clean = node.close() if hasattr(node, "close") else True
         if clean is False:  # a thread is still inside a model and would crash on what is torn down below
+            print("work in progress did not end in time; ending without waiting for it", file=sys.stderr)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status or 1)

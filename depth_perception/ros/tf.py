@@ -31,6 +31,7 @@ from depth_perception.ros.qos import incompatible_publisher, node_names, policy_
 Matrix = NDArray[np.float64]
 Answer = TypeVar("Answer")
 CACHE_TIME = 10.0  # seconds, as in tf2
+STATIC_ENOUGH = 50  # look-ups without a moving transform after which /tf is not worth listening to
 
 
 class Store(Protocol):
@@ -147,6 +148,7 @@ class LiveTransforms:
         self._store = store
         self._arrived = threading.Condition()
         self._closed = False
+        self.static_streak = 0  # look-ups in a row that needed no moving transform
         self.failures = 0
         self.waited = 0  # look-ups that had to wait and then succeeded
 
@@ -173,7 +175,9 @@ class LiveTransforms:
     def newest(self, target: str, source: str) -> int | None:
         """Return the newest stamp at which both frames are known, None if all is static."""
         with self._arrived:
-            return self._store.newest(target, source)
+            stamp = self._store.newest(target, source)
+            self.static_streak = self.static_streak + 1 if stamp is None else 0
+            return stamp
 
     def clear(self) -> None:
         """Forget moving transforms, as after a time jump."""
@@ -198,6 +202,7 @@ class LiveTransforms:
                     left = deadline - time.monotonic()
                     if left <= 0 or self._closed or self._is_too_old(error, steps):
                         self.failures += 1
+                        self.static_streak = 0
                         raise _naming_both(error, steps[0][0], steps[-1][1]) from error
                     self._arrived.wait(left)
                     has_waited = True
@@ -220,36 +225,55 @@ class LiveTransforms:
 
 
 class TransformListener:
-    """Subscribes to /tf and /tf_static and fills ``transforms``."""
+    """Subscribes to /tf and /tf_static and fills ``transforms``.
+
+    A busy /tf costs Python a good part of a core. So ``review``, called now and then, stops listening
+    to it while every look-up is answered by static transforms, and begins again when one fails.
+    """
 
     def __init__(self, node: Any, on_problem: Callable[[str, str, str], None], timeout: float = 0.1):
         """Subscribe at once; ``on_problem(cause, subject, text)`` hears of transforms that cannot be used."""
-        from rclpy.event_handler import SubscriptionEventCallbacks
-
         self.transforms = LiveTransforms(make_store(node), timeout)
         self.incompatible = ""
         self._node = node
         self._on_problem = on_problem
-        kind = rclpy_types().message_class("tf2_msgs/msg/TFMessage")
-        self._subscriptions = [
-            node.create_subscription(
-                kind,
-                topic,
-                functools.partial(self._take, static),
-                qos,
-                event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=functools.partial(self._on_incompatible, topic)
-                ),
-            )
-            for topic, qos, static in (("/tf", tf_qos(), False), ("/tf_static", static_tf_qos(), True))
-        ]
+        self._static = self._subscribe("/tf_static", static_tf_qos(), static=True)
+        self._moving = self._subscribe("/tf", tf_qos(), static=False)
+
+    def review(self) -> None:
+        """Listen to /tf only as long as it is needed; to be called on the executor's thread."""
+        streak = self.transforms.static_streak
+        if self._moving is None and streak == 0:
+            self._moving = self._subscribe("/tf", tf_qos(), static=False)
+        elif self._moving is not None and streak >= STATIC_ENOUGH:
+            self._node.destroy_subscription(self._moving)
+            self._moving = None
+
+    @property
+    def hears_moving(self) -> bool:
+        """True while /tf is subscribed to."""
+        return self._moving is not None
 
     def close(self) -> None:
         """Unsubscribe and let whoever waits give up."""
         self.transforms.close()
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        for subscription in (self._static, self._moving):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+        self._static = self._moving = None
+
+    def _subscribe(self, topic: str, qos: Any, static: bool) -> Any:
+        from rclpy.event_handler import SubscriptionEventCallbacks
+
+        return self._node.create_subscription(
+            rclpy_types().message_class("tf2_msgs/msg/TFMessage"),
+            topic,
+            functools.partial(self._take, static),
+            qos,
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=functools.partial(self._on_incompatible, topic)
+            ),
+        )
 
     def _take(self, static: bool, message: Any) -> None:
         for transform in message.transforms:

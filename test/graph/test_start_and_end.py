@@ -111,8 +111,9 @@ def latched():
     return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def test_topics_of_the_right_type_are_suggested(graph):
+def test_topics_of_the_right_type_are_suggested_and_of_the_wrong_type_named(graph):
     observer = graph.observer
+    observer.node.create_publisher(Image, "/points", 10)
     observer.node.create_publisher(Image, "/front/image_raw", 10)
     graph.completion("-p", "diagnostics.silence:=0.5")
 
@@ -122,3 +123,5 @@ def test_topics_of_the_right_type_are_suggested(graph):
 
     observer.wait(suggested, "the topic to remap to")
     assert "publishers: 0" in observer.status("inputs").message
+    wrong = "published there is sensor_msgs/msg/Image, expected is sensor_msgs/msg/PointCloud2"
+    observer.wait(lambda: wrong in observer.status("inputs").message, "the wrong type")

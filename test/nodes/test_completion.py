@@ -21,6 +21,7 @@ from depth_perception.models import zoo
 from depth_perception.nodes.completion import CompletionNode, check_values
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.parameters import ParameterError
+from depth_perception.pipelines.topics import COMPLETION_INPUTS, COMPLETION_OUTPUTS
 
 CAMERA = CameraModel.pinhole(20.0, 20.0, 9.5, 7.5, 20, 16)
 
@@ -124,6 +125,21 @@ def test_the_stock_synchroniser_pairs_and_survives_a_jump(ros, model):
     setup.node.on_time_jump("a test")
     setup.frame()
     ros.wait(lambda: len(setup.depth) == 2, "depth after the jump")
+
+
+def test_topics_are_those_of_the_documentation(ros, model):
+    setup = Setup(ros)
+
+    def named(endpoints):
+        return {endpoint.topic_name for endpoint in endpoints}
+
+    documented = {topic.name if topic.name.startswith("/") else f"/{topic.name}" for topic in COMPLETION_OUTPUTS}
+    assert documented <= named(setup.node.publishers)
+    inputs = {f"/{topic.name}" if not topic.name.startswith("/") else topic.name for topic in COMPLETION_INPUTS}
+    assert {"/image", "/camera_info", "/points", "/tf_static"} <= named(setup.node.subscriptions) & inputs
+    own = {"/parameter_events", "/rosout", "/clock"}
+    assert named(setup.node.subscriptions) - own <= inputs
+    assert {name for name in named(setup.node.publishers) - own if "transition_event" not in name} <= documented
 
 
 def test_nothing_is_computed_without_subscribers(ros, model):

@@ -107,6 +107,30 @@ def test_a_bad_transform_is_refused(store):
         live.insert(bad, static=False)
 
 
+def test_listener_leaves_a_busy_tf_that_it_does_not_need(ros):
+    listener = TransformListener(ros.node("subject"), lambda *problem: None, timeout=0.0)
+    live = listener.transforms
+    live.insert(message("base", "camera", 0, 10.0), static=True)
+    listener.review()
+    assert listener.hears_moving
+    for _ in range(100):
+        live.newest("base", "camera")
+    listener.review()
+    assert not listener.hears_moving
+    with pytest.raises(UnknownFrameError):
+        live.lookup("odom", "camera", BASE)
+    listener.review()
+    assert listener.hears_moving
+    for _ in range(100):
+        live.newest("base", "camera")
+    live.insert(message("odom", "base", BASE, 0.0), static=False)
+    live.newest("odom", "camera")  # one moving transform is needed
+    listener.review()
+    assert listener.hears_moving
+    listener.close()
+    assert not listener.hears_moving
+
+
 def test_listener_hears_both_topics_and_reports_what_it_cannot_use(ros):
     from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
