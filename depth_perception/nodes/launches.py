@@ -85,10 +85,12 @@ def input_remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def completion_node(values: Mapping[str, str], use_sim_time: bool) -> NodePlan:
-    """Return the completion node as the arguments ask for it."""
+    """Return the completion node as the arguments ask for it; raises LaunchError for a file that is not there."""
     parameters: dict[str, Value] = {
         parameter: values[argument] for argument, parameter in COMPLETION_SETTINGS.items() if values[argument]
     }
+    if values["params_file"] and not Path(values["params_file"]).is_file():
+        raise LaunchError(f"params_file: {values['params_file']}: no such file")
     if values["sparse_depth"]:
         parameters["input.source"] = "depth"
     if use_sim_time:
