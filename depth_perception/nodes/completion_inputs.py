@@ -142,7 +142,8 @@ class CompletionInputs:
             for name, kinds in self._node.get_topic_names_and_types()
             if entry.type in kinds and name != entry.resolved and self._node.count_publishers(name)
         ]
-        own = [publisher.topic_name for publisher in self._node.publishers]
+        own = {publisher.topic_name for publisher in self._node.publishers}
+        own |= {other.resolved for other in self.inputs.values()}
         others = sorted(name for name in others if name not in own)
         if not others:
             return text
