@@ -82,8 +82,8 @@ def node_command(node: str, parameters: Mapping[str, Any], remaps: Mapping[str, 
     return command
 
 
-def commands(demo: Demo, topics: TopicChoice) -> dict[str, list[str]]:
-    """Return the command of each node for one recording."""
+def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, list[str]]:
+    """Return the command of each node; completion runs live and in the evaluation with the file ``parameters``."""
     remaps = {"image": topics.image, "camera_info": topics.camera_info, "points": topics.points}
     used = {name: topic for name, topic in remaps.items() if topic is not None}
     others = [name for name in zoo.names() if name != demo.model]
@@ -95,11 +95,16 @@ def commands(demo: Demo, topics: TopicChoice) -> dict[str, list[str]]:
                 "bag": bag,
                 "out": str(demo.out.resolve()),
                 "models": ",".join([demo.model, *others]),
+                "params_file": str(parameters.resolve()),
                 "exit_when_done": True,
             },
             used,
         ),
-        "completion_node": node_command("completion_node", {"model": demo.model, "use_sim_time": True}, used),
+        "completion_node": [
+            *node_command("completion_node", {"use_sim_time": True}, used),
+            "--params-file",
+            str(parameters.resolve()),
+        ],
         "bag_player_node": node_command(
             "bag_player_node",
             {"bag": bag, "rate": demo.rate, "wait_for_subscribers": ",".join(used.values())},
@@ -108,10 +113,20 @@ def commands(demo: Demo, topics: TopicChoice) -> dict[str, list[str]]:
     }
 
 
-def topics_of(recording: Path) -> TopicChoice:
-    """Return the topics of a recording that can be told by type; raises TopicError."""
+def look_into(recording: Path) -> tuple[TopicChoice, str]:
+    """Return the topics of a recording that can be told by type, and its world frame; raises TopicError."""
     with Recording(recording) as opened:
-        return Replay(opened, TopicChoice(), COMPLETION_PARAMETERS.defaults()).topics
+        replay = Replay(opened, TopicChoice(), COMPLETION_PARAMETERS.defaults())
+        return replay.topics, replay.world_frame()
+
+
+def write_parameters(demo: Demo, fixed_frame: str) -> Path:
+    """Write the parameters that differ from the defaults as a ROS 2 parameter file into ``demo.out``."""
+    demo.out.mkdir(parents=True, exist_ok=True)
+    path = demo.out / "completion.yaml"
+    values = {"model": demo.model, "transform": {"fixed_frame": fixed_frame}}
+    path.write_text(json.dumps({"/**": {"ros__parameters": values}}, indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def play(demo: Demo, output: TextIO | None = None) -> Path:
@@ -123,10 +138,12 @@ def play(demo: Demo, output: TextIO | None = None) -> Path:
     report = demo.out / "report.html"
     report.unlink(missing_ok=True)  # an old one must not pass for a new one
     surroundings = environment(os.environ)
+    topics, fixed_frame = look_into(demo.recording)
+    parameters = write_parameters(demo, fixed_frame)
     with ProcessGroup(output) as group:
         children = {
             name: group.start(name, command, surroundings)
-            for name, command in commands(demo, topics_of(demo.recording)).items()
+            for name, command in commands(demo, topics, parameters).items()
         }
         evaluation = children["evaluation_node"]
         while evaluation.returncode is None:
@@ -200,7 +217,7 @@ def run_demo(
         rows += result_rows(recording.name, folder)
         row = live_row(recording.name, folder)
         live += [row] if row else []
-        made += [report, *sorted((folder / "pictures").glob("*.png"))]
+        made += [report, *sorted((folder / "pictures").glob(f"*_{model}*.png"))]
     head = ["recording", "model", "against", "frames", "MAE [m]", "RMSE [m]", "AbsRel", "δ<1.25", "edge MAE [m]"]
     print("\nScores, from the recording:")
     print(table([*head, "smear", "coverage"], rows, right=range(3, 11)))

@@ -18,8 +18,11 @@ from depth_perception.demo import (
     node_command,
     play,
     result_rows,
+    write_parameters,
 )
 from depth_perception.evaluation.recording_topics import TopicChoice
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.parameters import read_parameter_file
 
 TOPICS = TopicChoice("/camera/image", "/camera/camera_info", "/lidar/points", None, "/truth")
 
@@ -71,10 +74,12 @@ def test_node_command_quotes_what_yaml_would_misread():
 
 
 def test_commands_give_each_node_what_it_needs(tmp_path):
-    made = commands(Demo(tmp_path / "bag", tmp_path / "out", "fast", rate=2.0), TOPICS)
+    file = tmp_path / "p.yaml"
+    made = commands(Demo(tmp_path / "bag", tmp_path / "out", "fast", rate=2.0), TOPICS, file)
     assert set(made) == set(demo.NODES)
     assert 'models:="fast,diffusion"' in made["evaluation_node"]
-    assert 'model:="fast"' in made["completion_node"]
+    assert made["completion_node"][-2:] == ["--params-file", str(file)]
+    assert f'params_file:="{file}"' in made["evaluation_node"]
     assert "use_sim_time:=true" in made["completion_node"]
     assert "rate:=2.0" in made["bag_player_node"]
     assert "-r" not in made["bag_player_node"]
@@ -87,18 +92,24 @@ def test_parameters_exist_in_the_nodes(tmp_path):
     pytest.importorskip("depth_perception.nodes.evaluation_parameters")
     from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS
     from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS
-    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 
     tables = {
         "evaluation_node": EVALUATION_PARAMETERS,
         "completion_node": COMPLETION_PARAMETERS,
         "bag_player_node": BAG_PLAYER_PARAMETERS,
     }
-    for node, command in commands(Demo(tmp_path, tmp_path, "fast"), TOPICS).items():
+    for node, command in commands(Demo(tmp_path, tmp_path, "fast"), TOPICS, tmp_path / "p").items():
         for flag, text in itertools.pairwise(command):
             if flag == "-p" and not text.startswith("use_sim_time"):
                 name, _, value = text.partition(":=")
                 tables[node][name].check(json.loads(value))
+
+
+def test_parameter_file_is_one_the_node_reads(tmp_path):
+    path = write_parameters(Demo(tmp_path, tmp_path / "out", "fast"), "odom")
+    values = read_parameter_file(path, COMPLETION_PARAMETERS, "completion_node")
+    assert values["model"] == "fast"
+    assert values["transform.fixed_frame"] == "odom"
 
 
 def scripted(monkeypatch, tmp_path, **scripts):
@@ -106,11 +117,11 @@ def scripted(monkeypatch, tmp_path, **scripts):
     sleeper = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass\n"
     programs = {node: scripts.get(node, sleeper) for node in demo.NODES}
 
-    def made(given, topics):
+    def made(given, topics, parameters):
         return {node: [sys.executable, "-u", "-c", code] for node, code in programs.items()}
 
     monkeypatch.setattr(demo, "commands", made)
-    monkeypatch.setattr(demo, "topics_of", lambda recording: TOPICS)
+    monkeypatch.setattr(demo, "look_into", lambda recording: (TOPICS, "odom"))
     return Demo(Path("bag"), tmp_path, "fast", timeout=20.0)
 
 

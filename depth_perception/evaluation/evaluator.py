@@ -292,6 +292,10 @@ class _Run:
     def finish(self) -> EvaluationResult:
         """Collect counters and pictures; raises EvaluationError if nothing was scored and nothing interrupted."""
         result = self.result
+        world = self.replay.world_frame()
+        if result.frames and world and not self.replay.settings.fixed_frame and self.topics.points is not None:
+            hint = f"the recording knows the frame {world}: transform.fixed_frame:={world} would undo the motion"
+            result.notes[f"{hint} between scan and image"] = result.frames
         statistics = self.replay.front.statistics()
         result.received = dict(sorted(statistics.received.items()))
         result.sync = {

@@ -15,6 +15,7 @@ from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.recordings.reader import Recording
 
 TF_TYPE = "tf2_msgs/msg/TFMessage"
+WORLD_FRAMES = ("odom", "map", "world")  # REP 105, the smoothest first
 
 
 class Replay:
@@ -46,6 +47,19 @@ class Replay:
     def image_count(self) -> int:
         """Number of images in the recording."""
         return self._recording.topics()[self.topics.image].count if self.topics.image else 0
+
+    def world_frame(self) -> str:
+        """Return the world frame above the camera in the recorded transforms, or an empty text.
+
+        As parameter ``transform.fixed_frame`` it lets the front undo the motion between scan and image.
+        """
+        first = next(self._recording.messages([str(self.topics.image)]), None)
+        frame = None if first is None else first.message.header.frame_id.lstrip("/")
+        parents, above = self.transforms.frames(), set()
+        while frame is not None and frame not in above:
+            above.add(frame)
+            frame = parents.get(frame)
+        return next((name for name in WORLD_FRAMES if name in above), "")
 
     def topic_of(self, role: str) -> str:
         """Return the recorded topic behind an input name of the front, for messages to people."""

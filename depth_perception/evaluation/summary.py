@@ -41,6 +41,7 @@ def summary_table(result: EvaluationResult) -> str:
     lost = {**result.sync.get("drops", {}), **result.skipped}
     if lost:
         lines.append("not evaluated: " + ", ".join(f"{n} x {cause.replace('_', ' ')}" for cause, n in lost.items()))
+    lines += [f"note ({count} frames): {text}" for text, count in sorted(result.notes.items())]
     if result.partial:
         lines.append(f"partial: {result.partial} after {result.frames} frames")
     return "\n".join(lines)

@@ -53,6 +53,15 @@ def test_camera_info_is_passed_on_once_each(opened):
     assert len(seen) == len(set(seen)) == 6
 
 
+def test_world_frame_is_one_above_the_camera(opened):
+    made = replay(opened)
+    assert made.world_frame() == ""
+    made.transforms.insert("base", "camera", 1, np.eye(4))
+    made.transforms.insert("odom", "base", 1, np.eye(4))
+    made.transforms.insert("map", "odom", 1, np.eye(4))
+    assert made.world_frame() == "odom"
+
+
 def test_topics_are_named_for_people(opened):
     made = replay(opened)
     assert made.topic_of("points") == "/lidar/points"
