@@ -27,7 +27,7 @@ class BlendSettings(NamedTuple):
     for grey as a faster guide; ``bands``: parts the grid is cut into, to stay in the cache.
     """
 
-    falloff: float = 0.2
+    falloff: float = 0.3
     color: float = 3.0
     scales: tuple[float, ...] = (0.1, 0.03, 0.03)
     channels: int = 3

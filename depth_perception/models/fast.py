@@ -1,4 +1,4 @@
-"""``fast``: the real-time completer. The same surface model on a coarser grid with a grey guide and a single fit."""
+"""``fast``: the real-time completer. The same surface model on a coarser grid with a grey guide; medians when dense."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from depth_perception.models.surfels import NARROW, SHRINKING
 
 
 class FastCompleter:
-    """Robust planes at the points, blended on a grid of at most 20 000 cells."""
+    """Robust planes at the points, blended on a grid of at most 13 000 cells."""
 
     name = "fast"
     version = "1"
     settings = SurfaceSettings(
-        cells=20_000,
+        cells=13_000,
         coarsest=8,
         starts=(NARROW[:2], SHRINKING),
         many=1_000,

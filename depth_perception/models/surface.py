@@ -22,10 +22,10 @@ from depth_perception.models.upsample import enlarge, enlarge_guided
 class SurfaceSettings:
     """What the two completers do differently.
 
-    ``cells``: most cells of the working grid; ``cells_per_spacing``: cells wished for between
-    neighbouring points; ``coarsest``: widest cell in pixels where time allows a finer one;
-    ``starts`` of the plane fits, shortened to two iterations beyond ``many`` points;
-    ``sharpen``: draw depth edges at full resolution along the image's.
+    ``cells``: most cells of the working grid; ``cells_per_spacing``: cells wished for between neighbouring points;
+    ``coarsest``: widest cell in pixels where ``cells`` allow it; ``starts`` of the plane fits; beyond ``many`` points
+    these take two iterations each and the guide is grey; ``sharpen``: draw depth edges at full resolution along the
+    image's.
     """
 
     cells: int = 120_000
@@ -60,8 +60,7 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
     guide: FloatImage | None = None
     if image is not None:
         size = (points.shape[1], points.shape[0])
-        smooth = cv2.GaussianBlur(image, (0, 0), 1) if step > 1 else image
-        small = np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), np.uint8)
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         guide = _channels(small, settings.blend.channels if len(measured) <= settings.many else 1)
     surface = blend(points, planes, guide, settings.blend)
     deviation = enlarge(relative_deviation(surface, planes), step, sparse.shape)

@@ -10,7 +10,7 @@ from depth_perception.frames import FloatImage
 from depth_perception.models.parallel import bands, parallel_map
 
 _JUMP = 0.08  # relative step in inverse depth between touching cells that counts as an edge
-_COLOR = 3.0  # how fast a cell's weight falls with its colour difference, grey in [0, 1]
+_COLOR = 1.5  # how fast a cell's weight falls with its colour difference, grey in [0, 1]
 _SETTLE = (0.1, 0.03)
 _CHUNK = 6_000  # pixels worked on at once, to stay in the cache
 
