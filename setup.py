@@ -44,7 +44,7 @@ setup(
     extras_require={
         # only one OpenCV may be installed, and a robot's distribution brings its own
         "opencv": ["opencv-contrib-python-headless>=4.6"],
-        "training": ["torch>=2.4"],
+        "training": ["torch>=2.4", "tqdm>=4.60"],
         "view": ["rerun-sdk>=0.24"],
         "dev": [
             "hypothesis>=6.100",

@@ -24,6 +24,8 @@ KEYS = {
     "yaml": "python3-yaml",
     "tf2_ros": "tf2_ros_py",
 }
+# Python module -> distribution on PyPI, where the names differ
+DISTRIBUTIONS = {"cv2": "opencv-contrib-python-headless", "yaml": "pyyaml", "rerun": "rerun-sdk"}
 PIP_ONLY = {
     "rosbags",
     "rerun",
@@ -85,6 +87,18 @@ def test_every_import_has_a_key(repository, dependencies):
         if module not in {"depth_perception", "", *PIP_ONLY} and KEYS.get(module, module) not in dependencies:
             missing.add(module)
     assert missing == set()
+
+
+def test_every_import_is_installed_by_make(repository, dependencies):
+    """Only ROS itself comes from elsewhere."""
+    listed = set()
+    for name in ("runtime", "training", "view"):
+        listed |= {line.lower() for line in (repository / "requirements" / f"{name}.txt").read_text().split("\n")}
+    imported = imported_modules(repository / "depth_perception") | imported_modules(repository / "training")
+    for module in imported - set(sys.stdlib_module_names) - {"depth_perception", "training", ""}:
+        if KEYS.get(module, module) in dependencies - set(KEYS.values()) | {"tf2_ros_py"}:
+            continue
+        assert DISTRIBUTIONS.get(module, module) in listed, module
 
 
 def test_every_message_is_generated(repository, cmake):
