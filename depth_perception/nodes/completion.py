@@ -30,7 +30,7 @@ from depth_perception.ros.worker import Worker
 
 NANOSECONDS = 1_000_000_000
 SENSIBLE_AGE = 10.0  # seconds
-POLL = 0.02  # seconds of a steady clock between two looks at what waits for a partner
+POLL = 0.05  # seconds of a steady clock between two looks at what waits for a partner; each costs about 1 ms
 
 
 def check_values(values: Mapping[str, Value]) -> None:

@@ -20,6 +20,7 @@ from depth_perception.evaluation.holdout import Holdout
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.report import write_report
 from depth_perception.evaluation.summary import summary_table
+from depth_perception.nodes.completion_inputs import input_topics
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS
 from depth_perception.nodes.live_watch import LiveWatch
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
@@ -76,7 +77,10 @@ class EvaluationNode(Node):
         self._thread: threading.Thread | None = None
         self.parameters = NodeParameters(self, EVALUATION_PARAMETERS, check_values)
         values = self.parameters.values
-        self._watch = LiveWatch(self, str(values["completion_node"])) if values["live"] else None
+        self._watch: LiveWatch | None = None
+        if values["live"]:
+            completion = COMPLETION_PARAMETERS.resolve(evaluation_settings(values).parameters)
+            self._watch = LiveWatch(self, str(values["completion_node"]), input_topics(completion))
         self._began = time.monotonic()
         self._timer = self.create_timer(POLL, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rclpy.node import Node
@@ -35,8 +35,18 @@ def drops_in(status: Any) -> dict[str, int]:
 class LiveWatch:
     """Subscribes to inputs and outputs of one completion node; ``statistics`` collects."""
 
-    def __init__(self, node: Node, completion_node: str, clock: Callable[[], float] = time.monotonic):
-        """``completion_node`` is its name, relative to the namespace of ``node`` or absolute."""
+    def __init__(
+        self,
+        node: Node,
+        completion_node: str,
+        inputs: Iterable[tuple[str, str, str, str]],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """``completion_node`` is its name, relative to the namespace of ``node`` or absolute.
+
+        ``inputs`` are those of the completion node as ``input_topics`` gives them. Its camera_info is
+        left alone: whoever waits for a subscriber there waits for the completion node.
+        """
         self.statistics = LiveStatistics()
         self._clock = clock
         self._first: float | None = None
@@ -62,8 +72,10 @@ class LiveWatch:
 
             node.create_subscription(types.message_class(kind), topic, arrived, qos, raw=True)
 
-        watch("sensor_msgs/msg/Image", "image", "image", sensor)
-        watch("sensor_msgs/msg/PointCloud2", "points", "input", sensor)
+        for role, base, suffix, kind in inputs:
+            if role != "camera_info":
+                topic = node.resolve_topic_name(base) + suffix if suffix else base
+                watch(kind, topic, "image" if role == "image" else "input", sensor)
         watch("sensor_msgs/msg/Image", f"{space}/depth/image_rect", "depth", QoSProfile(depth=10))
         node.create_subscription(
             types.message_class("depth_perception/msg/DepthInfo"),

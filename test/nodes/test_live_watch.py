@@ -7,7 +7,9 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from depth_perception.messages.types import header, rclpy_types
+from depth_perception.nodes.completion_inputs import input_topics
 from depth_perception.nodes.live_watch import LiveWatch, drops_in, stamp_of_raw
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 
 STAMP = 1_700_000_000_123_456_789
 
@@ -28,10 +30,20 @@ def test_drops_are_told_from_other_values():
     assert drops_in(DiagnosticStatus(values=values)) == {"late": 2}
 
 
+def test_compressed_inputs_are_watched_where_the_node_listens(ros):
+    pytest.importorskip("depth_perception.msg")
+    node = ros.node("watcher")
+    values = COMPLETION_PARAMETERS.resolve({"image.transport": "compressed", "input.source": "depth"})
+    LiveWatch(node, "completion_node", input_topics(values))
+    heard = {subscription.topic_name for subscription in node.subscriptions}
+    assert {"/image/compressed", "/sparse_depth", "/depth/image_rect", "/depth/info"} <= heard
+    assert "/camera_info" not in heard
+
+
 def test_arrivals_drops_and_the_loop_of_a_recording(ros):
     pytest.importorskip("depth_perception.msg")
     node = ros.node("watcher", namespace="/left")
-    watch = LiveWatch(node, "completion_node")
+    watch = LiveWatch(node, "completion_node", input_topics(COMPLETION_PARAMETERS.defaults()))
     assert not watch.has_started
     source = ros.node("source")
     image = source.create_publisher(Image, "/left/image", 10)
