@@ -37,7 +37,7 @@ class LidarModel:
     min_range: float = 0.4
     max_range: float = 100.0
     noise: float = 0.02
-    weakest: float = 0.0012
+    weakest: float = 0.003
     outliers: float = 0.001
     mixed: float = 0.15
     beam: float = 0.0025  # radians
@@ -97,9 +97,7 @@ def scan(scene: Scene, model: LidarModel, pose_at: PoseAt, start: float, generat
         dull = albedo(scene, surface, model.beam).mean(1) * cosine
         # Mirrors send the beam elsewhere unless met head-on.
         shiny = (scene.mirror[material] + 0.3 * scene.specular[material]).clamp(0.0, 1.0)
-        power[hit] = (dull * (1 - 0.85 * shiny) + shiny * cosine.pow(40)) * (
-            10.0 / surface.distance.clamp_min(2.0)
-        ) ** 2
+        power[hit] = (dull * (1 - shiny) ** 4 + shiny * cosine.pow(40)) * (10.0 / surface.distance.clamp_min(2.0)) ** 2
     return _faults(model, rays.reshape(-1, 3).float(), hits.t.cpu(), power.cpu(), time, generator)
 
 

@@ -70,6 +70,6 @@ def street_path(seconds: float, speed: float = 5.0) -> WaypointPath:
     count = max(4, int(seconds * 2) + 1)
     times = np.linspace(0, seconds, count)
     x = speed * times
-    y = -1.5 + 0.3 * np.sin(0.35 * x)
+    y = -1.0 + 0.3 * np.sin(0.35 * x)
     yaws = np.arctan(0.3 * 0.35 * np.cos(0.35 * x)) + 0.05 * np.sin(0.9 * times)
     return WaypointPath(times, np.column_stack([x, y, np.zeros(count)]), yaws, sway=0.006, bob=0.015)

@@ -50,7 +50,7 @@ class Settings:
     """What to record; times in seconds, ``rate`` in images a second."""
 
     scene: str
-    seconds: float = 5.0
+    seconds: float = 4.0
     seed: int = 0
     width: int = 640
     height: int = 480

@@ -49,7 +49,7 @@ WORLDS: dict[str, World] = {
         room_path,
         mount(0.22, 0.03, 1.12, turn(0, 0.10) @ OPTICAL),
         mount(-0.1, -0.04, 1.5, turn(0.02, 0.005, -0.01)),
-        LidarModel(elevations=tuple(np.linspace(15.0, -31.0, 32).tolist()), max_range=40.0, noise=0.015),
+        LidarModel(elevations=tuple(np.linspace(15.0, -31.0, 32).tolist()), max_range=40.0, noise=0.015, weakest=0.05),
         0.42,
     ),
     "street": World(

@@ -30,6 +30,10 @@ class Surface(NamedTuple):
     local_normal: Tensor  # (n, 3)
 
 
+def _floats(values, device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
 def norm(vectors: Tensor) -> Tensor:
     """Return the lengths (n, 1) of vectors (n, 3)."""
     return vectors.square().sum(1, keepdim=True).sqrt()
@@ -81,10 +85,10 @@ def light_rays(light: Sun | Lamp, position: Tensor, jitter: Tensor) -> tuple[Ten
     ``jitter`` (n, 2) in the unit disc picks the place; averaging over it makes soft shadow edges.
     """
     if isinstance(light, Sun):
-        axis = F.normalize(torch.tensor(light.direction, device=position.device), dim=0).expand_as(position)
+        axis = F.normalize(_floats(light.direction, position.device), dim=0).expand_as(position)
         spread, reach = light.radius, torch.full_like(position[:, 0], FAR)
     else:
-        axis = torch.tensor(light.position, device=position.device) - position
+        axis = _floats(light.position, position.device) - position
         spread, reach = light.radius, torch.ones_like(position[:, 0])
     helper = torch.where(axis[:, 2:].abs() < 0.9 * norm(axis), 1.0, 0.0)
     up = torch.cat([1 - helper, torch.zeros_like(helper), helper], 1)
@@ -95,11 +99,11 @@ def light_rays(light: Sun | Lamp, position: Tensor, jitter: Tensor) -> tuple[Ten
 
 def _received(light: Sun | Lamp, position: Tensor) -> tuple[Tensor, Tensor]:
     """Return unit directions to the light's middle (n, 3) and its irradiance (n, 3)."""
-    color = torch.tensor(light.color, device=position.device)
+    color = _floats(light.color, position.device)
     if isinstance(light, Sun):
-        direction = F.normalize(torch.tensor(light.direction, device=position.device), dim=0)
+        direction = F.normalize(_floats(light.direction, position.device), dim=0)
         return direction.expand_as(position), color.expand_as(position)
-    away = torch.tensor(light.position, device=position.device) - position
+    away = _floats(light.position, position.device) - position
     square = away.square().sum(1, keepdim=True)
     return away / square.sqrt(), color / (square + light.radius**2)
 
@@ -108,7 +112,7 @@ def sky(scene: Scene, direction: Tensor) -> Tensor:
     """Return the radiance (n, 3) from unit directions (n, 3) in which there is no surface."""
     around = scene.surroundings
     device = direction.device
-    zenith, horizon, ground = (torch.tensor(c, device=device) for c in (around.zenith, around.horizon, around.ground))
+    zenith, horizon, ground = (_floats(c, device) for c in (around.zenith, around.horizon, around.ground))
     height = direction[:, 2]
     color = torch.lerp(horizon, zenith, (1 - torch.exp(-3.0 * height.clamp_min(0.0)))[:, None])
     if around.cloud_texture is not None and around.clouds > 0:
@@ -117,14 +121,14 @@ def sky(scene: Scene, direction: Tensor) -> Tensor:
         u, v = direction[:, 0] / lift * 0.16, direction[:, 1] / lift * 0.16
         thick = scene.textures.sample(index, u, v, 0.002 / lift).mean(1)
         cover = smoothstep(1.0 - around.clouds, 1.25 - 0.7 * around.clouds, thick) * smoothstep(0.0, 0.12, height)
-        bright = (1.25 - 0.45 * thick)[:, None] * torch.tensor([0.95, 0.96, 1.0], device=device)
+        bright = (1.25 - 0.45 * thick)[:, None] * _floats([0.95, 0.96, 1.0], device)
         color = torch.lerp(color, bright, 0.85 * cover[:, None])
     for light in scene.lights:
         if isinstance(light, Sun):
-            toward = F.normalize(torch.tensor(light.direction, device=device), dim=0)
+            toward = F.normalize(_floats(light.direction, device), dim=0)
             angle = (direction @ toward).clamp(0.0, 1.0)
             glow = 0.12 * angle.pow(12) + 0.5 * angle.pow(300)
-            color = color + glow[:, None] * torch.tensor(light.color, device=device) * 0.3
+            color = color + glow[:, None] * _floats(light.color, device) * 0.3
     return torch.lerp(color, ground * 0.6 + horizon * 0.4, smoothstep(0.0, -0.1, height)[:, None])
 
 
@@ -138,8 +142,8 @@ def shade(scene: Scene, surface: Surface, color: Tensor, visible: Tensor, openne
     device = color.device
     material = scene.material[surface.primitive]
     normal, view = surface.normal, surface.view
-    above = 0.5 * (torch.tensor(around.zenith, device=device) + torch.tensor(around.horizon, device=device))
-    below = torch.tensor(around.ground, device=device)
+    above = 0.5 * (_floats(around.zenith, device) + _floats(around.horizon, device))
+    below = _floats(around.ground, device)
     radiance = color * torch.lerp(below, above, (0.5 * normal[:, 2:] + 0.5)) * (around.ambient * openness[:, None])
     specular, shininess = scene.specular[material], scene.shininess[material]
     for index, light in enumerate(scene.lights):
@@ -157,5 +161,5 @@ def shade(scene: Scene, surface: Surface, color: Tensor, visible: Tensor, openne
     radiance = radiance + color * scene.emission[material][:, None]
     if around.haze > 0:
         lost = 1 - torch.exp(-around.haze * surface.distance)
-        radiance = torch.lerp(radiance, torch.tensor(around.horizon, device=device), lost[:, None])
+        radiance = torch.lerp(radiance, _floats(around.horizon, device), lost[:, None])
     return radiance
