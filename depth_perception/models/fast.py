@@ -36,7 +36,7 @@ class FastCompleter:
         count = int(np.count_nonzero(sparse))
         if not count:
             return unknown(sparse.shape)
-        step = grid_step(sparse.shape, count, self.settings_dense)
+        step = grid_step(sparse.shape, 1, self.settings_dense)
         if count * step * step * 12 > sparse.size:
             return complete_dense(sparse, step)
         return complete(image, sparse, self.settings)

@@ -55,13 +55,18 @@ def build(sparse: FloatImage, step: int, occupancy: float = 0.55, groups: int = 
     y = ((pixels // width - middle) / step).astype(np.float32)
     x = ((pixels % width - middle) / step).astype(np.float32)
     inverse = np.reciprocal(sparse.reshape(-1)[pixels])
-    block = _block_size(rows, columns, shape, occupancy)
+    block = block_size(rows, columns, shape, occupancy)
     near = _nearest_of_groups(rows, columns, shape, block, groups)
     return Neighborhood(shape, step, rows, columns, y, x, inverse, pixels, near, block)
 
 
-def _block_size(rows, columns, shape, occupancy) -> int:
-    """Return the smallest block edge at which the share of blocks with a point reaches ``occupancy``."""
+def block_size(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int], occupancy: float = 0.55
+) -> int:
+    """Return the smallest block edge at which the share of blocks with a point reaches ``occupancy``.
+
+    For scattered points that is about their spacing, for scan lines about half of the gap between lines.
+    """
     rows, columns = rows - rows.min(), columns - columns.min()
     block = 2
     while block < max(shape):

@@ -22,14 +22,15 @@ from depth_perception.models.upsample import enlarge, enlarge_guided
 class SurfaceSettings:
     """What the two completers do differently.
 
-    ``cells``: most cells of the working grid; ``cells_per_spacing``: cells wished for between neighbouring points;
+    ``cells``: most cells of the working grid; ``cells_per_block``: cells wished for across the reach of a
+    point;
     ``coarsest``: widest cell in pixels where ``cells`` allow it; ``starts`` of the plane fits; beyond ``many`` points
     these take two iterations each and the guide is grey; ``sharpen``: draw depth edges at full resolution along the
     image's.
     """
 
     cells: int = 120_000
-    cells_per_spacing: float = 6.0
+    cells_per_block: int = 5
     coarsest: int = 4
     starts: tuple[tuple[float, ...], ...] = (NARROW, SHRINKING)
     many: int = 5_000
@@ -37,14 +38,13 @@ class SurfaceSettings:
     blend: BlendSettings = field(default_factory=BlendSettings)
 
 
-def grid_step(shape: tuple[int, int], count: int, settings: SurfaceSettings) -> int:
+def grid_step(shape: tuple[int, int], block: int, settings: SurfaceSettings) -> int:
     """Return the edge of a grid cell in pixels: fine enough for the points, coarse enough for the time.
 
-    Resolution follows density: about ``cells_per_spacing`` cells lie between neighbouring points.
+    Resolution follows density: ``cells_per_block`` cells lie across a block, the reach of a point in pixels.
     """
     area = shape[0] * shape[1]
-    wished = int(np.sqrt(area / max(count, 1)) / settings.cells_per_spacing)
-    step = min(max(wished, 1), settings.coarsest)
+    step = min(max(block // settings.cells_per_block, 1), settings.coarsest)
     while area > settings.cells * step * step:
         step += 1
     return step
@@ -53,7 +53,8 @@ def grid_step(shape: tuple[int, int], count: int, settings: SurfaceSettings) -> 
 def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: SurfaceSettings) -> DepthPrediction:
     """Complete checked inputs with at least one point; see ``Completer.infer`` for shapes and units."""
     measured = np.flatnonzero(sparse)
-    step = grid_step(sparse.shape, len(measured), settings)
+    rows, columns = np.divmod(measured, sparse.shape[1])
+    step = grid_step(sparse.shape, neighborhood.block_size(rows, columns, sparse.shape), settings)
     points = neighborhood.build(sparse, step)
     planes = surfels.fit(points, _starts(points, settings))
     small: NDArray[np.uint8] | None = None

@@ -1,6 +1,6 @@
 import numpy as np
 
-from depth_perception.models.neighborhood import build
+from depth_perception.models.neighborhood import block_size, build
 
 
 def test_points_keep_their_place_inside_the_cell():
@@ -44,3 +44,11 @@ def test_the_nearest_point_is_among_the_neighbors():
     best = distance.min(-1)
     heard = np.take_along_axis(distance, np.moveaxis(points.near, 0, -1), -1).min(-1)
     assert np.quantile(heard - best, 0.99) < 0.6  # the 5 x 5 distance transform is exact to a few per cent
+
+
+def test_blocks_are_as_large_as_the_gaps():
+    lines = np.repeat(np.arange(0, 200, 20), 300), np.tile(np.arange(300), 10)
+    assert 10 <= block_size(*lines, (200, 300)) <= 20
+    scattered = np.divmod(np.random.default_rng(0).choice(60_000, 150, replace=False), 300)
+    assert 14 <= block_size(*scattered, (200, 300)) <= 26  # the spacing is 20
+    assert block_size(np.array([3]), np.array([4]), (200, 300)) == 2

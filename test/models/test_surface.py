@@ -5,10 +5,12 @@ from depth_perception.models.surface import SurfaceSettings, complete, grid_step
 
 def test_resolution_follows_density_up_to_the_budget():
     settings = SurfaceSettings()
-    assert grid_step((480, 640), 500, settings) == 4
-    assert grid_step((480, 640), 20_000, settings) == 2  # finer is wished for, but 307 200 cells are too many
-    assert grid_step((120, 160), 5_000, settings) == 1
-    step = grid_step((2160, 3840), 100_000, settings)
+    assert grid_step((480, 640), 22, settings) == 4  # the block of 500 scattered points
+    assert grid_step((480, 640), 17, settings) == 3
+    assert grid_step((480, 640), 200, settings) == settings.coarsest
+    assert grid_step((480, 640), 4, settings) == 2  # finer is wished for, but 307 200 cells are too many
+    assert grid_step((120, 160), 4, settings) == 1
+    step = grid_step((2160, 3840), 10, settings)
     assert settings.cells * step**2 >= 2160 * 3840
 
 
