@@ -88,6 +88,8 @@ def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, lis
     used = {name: topic for name, topic in remaps.items() if topic is not None}
     others = [name for name in zoo.names() if name != demo.model]
     bag = str(demo.recording.resolve())
+    # completion and evaluation both listen to image and points; camera_info matters to completion only
+    awaited = [f"{topic}:{1 if name == 'camera_info' else 2}" for name, topic in used.items()]
     return {
         "evaluation_node": node_command(
             "evaluation_node",
@@ -107,7 +109,7 @@ def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, lis
         ],
         "bag_player_node": node_command(
             "bag_player_node",
-            {"bag": bag, "rate": demo.rate, "wait_for_subscribers": ",".join(used.values())},
+            {"bag": bag, "rate": demo.rate, "wait_for_subscribers": ",".join(awaited)},
             {},
         ),
     }

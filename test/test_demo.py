@@ -82,6 +82,8 @@ def test_commands_give_each_node_what_it_needs(tmp_path):
     assert f'params_file:="{file}"' in made["evaluation_node"]
     assert "use_sim_time:=true" in made["completion_node"]
     assert "rate:=2.0" in made["bag_player_node"]
+    awaited = 'wait_for_subscribers:="/camera/image:2,/camera/camera_info:1,/lidar/points:2"'
+    assert awaited in made["bag_player_node"]
     assert "-r" not in made["bag_player_node"]
     for node in ("evaluation_node", "completion_node"):
         assert "points:=/lidar/points" in made[node]
