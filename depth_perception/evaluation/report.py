@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.evaluation.machine import machine, versions
-from depth_perception.evaluation.pictures import frame_pictures
+from depth_perception.evaluation.pictures import FramePictures, frame_pictures
 from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult, Example, write_data
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.visualization import plots
@@ -59,7 +59,7 @@ def picture_uri(picture: NDArray[np.uint8], photograph: bool) -> str:
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     if photograph:
         return data_uri(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes(), "jpeg")
-    return data_uri(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
+    return data_uri(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes())
 
 
 def _gradient(bar: ColorBar) -> dict[str, Any]:
@@ -184,8 +184,9 @@ def _input_plots(result: EvaluationResult) -> list[dict[str, str]]:
     return made
 
 
-def _example(kind: str, example: Example, result: EvaluationResult, target: str) -> dict[str, Any]:
-    pictures = frame_pictures(example)
+def _example(
+    kind: str, example: Example, pictures: FramePictures, result: EvaluationResult, target: str
+) -> dict[str, Any]:
     figures = {row.model: row.figures for row in result.rows if row.index == example.index and row.target == target}
     first = result.rows[0].stamp if result.rows else example.stamp
     return {
@@ -228,9 +229,20 @@ def _lost(result: EvaluationResult) -> list[dict[str, Any]]:
     return rows
 
 
-def render(result: EvaluationResult, live: Mapping[str, Any] | None = None) -> str:
-    """Return the page; ``live`` is what ``LiveStatistics.as_dict`` gives, or None."""
+def draw(result: EvaluationResult) -> dict[int, FramePictures]:
+    """Return the pictures of the best and worst frames by frame number."""
+    return {example.index: frame_pictures(example) for example in (*result.best, *result.worst)}
+
+
+def render(
+    result: EvaluationResult,
+    live: Mapping[str, Any] | None = None,
+    pictures: Mapping[int, FramePictures] | None = None,
+) -> str:
+    """Return the page; ``live`` is what ``LiveStatistics.as_dict`` gives, ``pictures`` what ``draw`` gives."""
     import jinja2
+
+    pictures = draw(result) if pictures is None else pictures
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -253,8 +265,11 @@ def render(result: EvaluationResult, live: Mapping[str, Any] | None = None) -> s
         for target in result.targets()
     ]
     main = result.primary if result.primary in result.targets() else next(iter(result.targets()), result.primary)
-    examples = [_example("Best", example, result, main) for example in result.best]
-    examples += [_example("Worst", example, result, main) for example in result.worst]
+    examples = [
+        _example(kind, example, pictures[example.index], result, main)
+        for kind, chosen in (("Best", result.best), ("Worst", result.worst))
+        for example in chosen
+    ]
     return environment.get_template("report.html.j2").render(
         result=result,
         targets=targets,
@@ -270,13 +285,13 @@ def render(result: EvaluationResult, live: Mapping[str, Any] | None = None) -> s
     )
 
 
-def write_pictures(result: EvaluationResult, folder: Path) -> list[Path]:
+def write_pictures(result: EvaluationResult, folder: Path, drawn: Mapping[int, FramePictures]) -> list[Path]:
     """Write a contact sheet and a cloud rendering of the best and the worst frame into ``folder``."""
     written = []
     folder.mkdir(parents=True, exist_ok=True)
     for kind, examples in (("best", result.best[:1]), ("worst", result.worst[:1])):
         for example in examples:
-            pictures = frame_pictures(example)
+            pictures = drawn[example.index]
             for model, panels in pictures.models.items():
                 name = f"{kind}_{re.sub('[^A-Za-z0-9.-]+', '_', model)}"
                 flat = [*pictures.shared, *panels[:-1]]
@@ -302,6 +317,7 @@ def write_report(
     if live is not None:
         data.append(folder / "live.json")
         data[-1].write_text(json.dumps(live, indent=2) + "\n", encoding="utf-8")
+    pictures = draw(result)
     page = folder / "report.html"
-    page.write_text(render(result, live), encoding="utf-8")
-    return {"report": [page], "data": data, "pictures": write_pictures(result, folder / "pictures")}
+    page.write_text(render(result, live, pictures), encoding="utf-8")
+    return {"report": [page], "data": data, "pictures": write_pictures(result, folder / "pictures", pictures)}

@@ -72,8 +72,9 @@ def render_cloud(
     order = np.argsort(-z, kind="stable")  # far to near, so that the last write is the nearest
     rows, columns, z, half, colors = rows[order], columns[order], z[order], half[order], colors[order]
     height, width = depth.shape
-    for dy in range(-3, 4):
-        for dx in range(-3, 4):
+    reach = int(half.max(initial=0))
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
             drawn = half >= max(abs(dy), abs(dx))
             y, x = rows[drawn] + dy, columns[drawn] + dx
             inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
