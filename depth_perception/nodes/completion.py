@@ -250,7 +250,8 @@ class CompletionNode(PerceptionNode):
     def _transform_status(self) -> Status:
         status, transforms = Status("transforms"), self._listener.transforms
         age = self._transform_age
-        status.set("age of the newest transform [s]", "static" if age is None else age)
+        if self._completed.count:
+            status.set("age of the newest transform [s]", "static" if age is None else age)
         status.set("failed look-ups", transforms.failures)
         status.set("look-ups that had to wait", transforms.waited)
         for problem in self._recent_problems():
