@@ -27,8 +27,9 @@ class BoundarySettings:
     """What counts as an edge and how wide its band is.
 
     ``half_rows``, ``half_columns``: how far from an edge its band reaches, and how far apart the two
-    pixels of an edge may be; ``jump``: smallest relative step of depth (nearer surface as base); ``steepness``: the step
-    must exceed what the slopes on both sides explain by this factor; ``margin``: distance from every
+    pixels of an edge may be; ``jump``: smallest relative step of depth (nearer surface as base);
+    ``steepness``: the step must exceed what the slopes on both sides explain by this factor;
+    ``margin``: distance from every
     surface, as a share of the window's depth difference, from which on a pixel is smeared.
     """
 
