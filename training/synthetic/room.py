@@ -130,7 +130,7 @@ def build_room(seed: int = 0, texture_size: int = 512) -> Scene:
     )
     around = Surroundings(
         zenith=(0.48, 0.47, 0.45), horizon=(0.5, 0.46, 0.4), ground=(0.34, 0.26, 0.2), ambient=0.95,
-        clouds=0.0, occlusion_range=1.1,
+        clouds=0.0, occlusion_range=0.9,
     )  # fmt: skip
     return b.build(lights, around)
 

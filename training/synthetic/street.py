@@ -108,7 +108,7 @@ def build_street(seed: int = 0, texture_size: int = 512) -> Scene:
     lights = (Sun((-0.42, 0.5, 0.68), (9.8, 8.6, 6.8), 0.012),)
     around = Surroundings(
         zenith=(0.13, 0.3, 0.72), horizon=(0.62, 0.72, 0.86), ground=(0.3, 0.27, 0.23), ambient=0.78, clouds=0.5,
-        haze=0.0028, occlusion_range=2.2, cloud_texture=m.clouds,
+        haze=0.0028, occlusion_range=1.4, cloud_texture=m.clouds,
     )  # fmt: skip
     return b.build(lights, around)
 
