@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -324,8 +324,3 @@ def _rigid(matrix: Matrix, path: Path) -> Matrix | None:
     out[:3, :3] = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
     out[:3, 3] = matrix[:3, 3]
     return out
-
-
-def converters() -> dict[str, Callable[..., Any]]:
-    """Return the conversions by the name under which the command line offers them."""
-    return {"kitti": kitti_drive_to_bag, "rgbd": rgbd_folder_to_bag}

@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RecordingError, OSError) as error:
         print(f"make_demo: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("make_demo: interrupted; what was not finished has been removed", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -52,9 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--height", type=int, default=defaults.height)
     parser.add_argument("--rate", type=float, default=defaults.rate, help="images a second (default %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes on the CPU")
+    parser.add_argument("--workers", type=int, default=_cores(), help="processes on the CPU (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="make recordings anew that exist already")
     return parser
+
+
+def _cores() -> int:
+    """Return how many processes are worth starting: each needs some seconds and half a gigabyte of its own."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, 8)
 
 
 def _make(target: Path, settings: Settings, options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""One picture of generated worlds: ``python -m training.synthetic.preview OUT.png [--width 320]``.
+"""One picture of generated worlds: ``python -m training.synthetic.preview OUT.png [--width 304]``.
 
 A row a world: what the camera sees, the LiDAR's points in it, and the true depth.
 """
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.synthetic.preview", description=__doc__)
     parser.add_argument("out", type=Path, help="PNG file to write")
     parser.add_argument("--scene", choices=list(WORLDS), action="append", help="may be given twice (default: all)")
-    parser.add_argument("--width", type=int, default=320, help="of one of the three pictures")
+    parser.add_argument("--width", type=int, default=304, help="of one of the three pictures")
     parser.add_argument("--at", type=float, default=1.2, help="seconds into the recording")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

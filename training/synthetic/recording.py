@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -125,7 +126,7 @@ def record(
     """
     events = schedule(settings)
     costly = [event for event in events if event.kind != "tf"]
-    with _studio(settings, workers, device) as submit, RecordingWriter(path, rosbags_types().typestore) as writer:
+    with RecordingWriter(path, rosbags_types().typestore) as writer, _studio(settings, workers, device) as submit:
         _write_static(writer, settings)
         waiting = iter(costly)
         running: deque[Future] = deque()
@@ -192,6 +193,7 @@ _worker_studio: Studio | None = None
 
 def _start_worker(settings: Settings) -> None:
     global _worker_studio
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     torch.set_num_threads(1)
     _worker_studio = Studio(settings)
 

@@ -17,7 +17,7 @@ def test_a_row_shows_image_points_and_depth():
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("training.synthetic.preview.row", lambda studio, at: np.zeros((8, 24, 3), np.uint8))
+    monkeypatch.setattr("training.synthetic.preview.row", lambda studio, at: np.zeros((480, 1920, 3), np.uint8))
     monkeypatch.setattr("training.synthetic.preview.Studio", lambda *arguments: None)
     assert main([str(tmp_path / "new" / "sheet.png"), "--width", "4"]) == 0
     assert cv2.imread(str(tmp_path / "new" / "sheet.png")) is not None
