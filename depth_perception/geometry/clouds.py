@@ -54,19 +54,29 @@ def _between(w: FloatImage, threshold: float) -> tuple[NDArray[np.bool_], NDArra
     after = w[:, -1:] + steps[::-1] * (w[:, -1:] - w[:, -2:-1])
     wide = np.concatenate([before, w, after], axis=1)
     step = np.diff(wide, axis=1)
-    left, right = step[:, _REACH - 1 : -_REACH], step[:, _REACH : -_REACH + 1]
+    size = np.abs(step)
+    bound = np.float32(threshold) * wide
+    left, right = slice(_REACH - 1, _REACH - 1 + width), slice(_REACH, _REACH + width)
     # depth differs by more than a share t: |1/w - 1/n| > t/w, which is |n - w| > t * n
-    jump = (np.abs(left) > threshold * wide[:, _REACH - 1 : -_REACH - 1]) & (
-        np.abs(right) > threshold * wide[:, _REACH + 1 : width + _REACH + 1]
-    )
-    goes_on = _goes_on(left, step[:, _REACH - 2 : -_REACH - 1], w - wide[:, :width])
-    goes_on |= _goes_on(right, step[:, _REACH + 1 : width + _REACH + 1], wide[:, 2 * _REACH :] - w)
-    monotone = left * right > 0.0
+    jump = size[:, left] > bound[:, left]
+    jump &= size[:, right] > bound[:, _REACH + 1 : _REACH + 1 + width]
     jump[:, 0] = jump[:, -1] = False  # beyond the border nothing is known
-    return jump & monotone & ~goes_on, jump & ~monotone
+    monotone, alone = np.zeros_like(jump), np.zeros_like(jump)
+    # few pixels jump, so only those are looked at more closely
+    at = np.flatnonzero(jump)
+    row, column = np.divmod(at, width)
+    column += _REACH
+    here = wide[row, column]
+    near_left, near_right = step[row, column - 1], step[row, column]
+    same_way = near_left * near_right > 0.0
+    goes_on = _goes_on(near_left, step[row, column - 2], here - wide[row, column - _REACH])
+    goes_on |= _goes_on(near_right, step[row, column + 1], wide[row, column + _REACH] - here)
+    monotone.reshape(-1)[at] = same_way & ~goes_on
+    alone.reshape(-1)[at] = ~same_way
+    return monotone, alone
 
 
-def _goes_on(near: FloatImage, second: FloatImage, far: FloatImage) -> NDArray[np.bool_]:
+def _goes_on(near: NDArray[np.float32], second: NDArray[np.float32], far: NDArray[np.float32]) -> NDArray[np.bool_]:
     """True where the step to the neighbour is followed by a like one and keeps up over the whole reach."""
     with np.errstate(divide="ignore"):
         next_ratio, far_ratio = second / near, far / (_REACH * near)

@@ -85,3 +85,54 @@ def test_small_steps_and_missing_values_do_not_fly():
     assert clouds.flying_pixels(np.ones((2, 2), np.float32), 0.05).shape == (2, 2)
     with pytest.raises(ValueError, match="threshold"):
         clouds.flying_pixels(depth, -0.1)
+
+
+def flying_along_rows(depth, threshold):
+    """The definition, pixel by pixel: between two surfaces, and standing out to both sides."""
+    height, width = depth.shape
+    between, alone = np.zeros(depth.shape, bool), np.zeros(depth.shape, bool)
+    if width < 3:
+        return between, alone
+    known = np.where(depth > 0, depth, np.nan).astype(np.float32)
+    w = np.float32(1) / known
+
+    def at(row, column):
+        edge, inner, out = (0, 1, -column) if column < 0 else (width - 1, width - 2, column - width + 1)
+        return w[row, column] if 0 <= column < width else w[row, edge] + out * (w[row, edge] - w[row, inner])
+
+    for row in range(height):
+        for column in range(1, width - 1):
+            here = w[row, column]
+            left, right = here - w[row, column - 1], w[row, column + 1] - here
+            if not (abs(left) > threshold * w[row, column - 1] and abs(right) > threshold * w[row, column + 1]):
+                continue
+            goes_on = False
+            for side, step in ((-1, left), (1, right)):
+                second = side * (at(row, column + 2 * side) - at(row, column + side)) / step
+                far = side * (at(row, column + 4 * side) - here) / (4 * step)
+                goes_on |= bool(0.6 < second < 1.6 and 0.8 < far < 1.25)
+            between[row, column] = left * right > 0 and not goes_on
+            alone[row, column] = not left * right > 0
+    return between, alone
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.02, 0.1])
+@pytest.mark.parametrize("kind", ["random", "holes", "ramps", "plane", "thin"])
+def test_flying_pixels_are_those_of_the_definition(kind, threshold):
+    generator = np.random.default_rng(3)
+    depth = generator.uniform(0.5, 5.0, (2, 30) if kind == "thin" else (24, 30)).astype(np.float32)
+    if kind == "holes":
+        depth[generator.random(depth.shape) < 0.2] = np.nan
+        depth[generator.random(depth.shape) < 0.1] = 0.0
+    elif kind == "ramps":
+        depth = np.cumsum(depth, axis=1, dtype=np.float32)
+    elif kind == "plane":
+        depth = plane([0.3, 1, 0.02], 0.5)[50:90, 40:80]
+        depth[10:20, 15:25] *= np.float32(0.5)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        across, alone_in_row = flying_along_rows(depth, threshold)
+        down, alone_in_column = (found.T for found in flying_along_rows(depth.T, threshold))
+    expected = across | down | (alone_in_row & alone_in_column)
+    found = clouds.flying_pixels(depth, threshold)
+    assert found.any() or kind == "plane"
+    assert (found != expected).mean() <= 0.002  # a step within rounding of a bound may fall on either side
