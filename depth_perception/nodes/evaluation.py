@@ -51,6 +51,7 @@ def evaluation_settings(values: Mapping[str, Value]) -> EvaluationSettings:
         truth_scale=float(values["truth_scale"]),
         frames=int(values["frames"]),
         every=int(values["every"]),
+        seed=int(values["seed"]),
     )
 
 

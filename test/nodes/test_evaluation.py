@@ -36,8 +36,9 @@ def test_parameters_become_settings(values, tmp_path):
 
 
 def test_defaults_leave_the_choice_to_the_evaluator(values):
-    settings = evaluation_settings(values)
+    settings = evaluation_settings({**values, "seed": 5})
     assert settings.holdout is None
+    assert settings.seed == 5  # of the hold-out that the evaluator chooses
     assert settings.models == ()
     assert settings.truth_folder is None
 
