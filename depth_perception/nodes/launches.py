@@ -200,7 +200,7 @@ def plan_evaluation(values: Mapping[str, str]) -> list[NodePlan]:
         "bag": bag,
         "rate": _number("rate", values, float),
         "start_offset": _number("start_offset", values, float),
-        "wait_for_subscribers": ",".join(topic for name, topic in topics.items() if topic and name != "truth"),
+        "wait_for_subscribers": _listeners(topics),
     }
     level, names = values["log_level"], input_remappings(live)
     return [
@@ -225,6 +225,13 @@ def _transports(topics: Mapping[str, str]) -> dict[str, Value]:
         is_compressed = topics["sparse_depth"].endswith("/compressedDepth")
         told["input.depth_transport"] = "compressedDepth" if is_compressed else "raw"
     return told
+
+
+def _listeners(topics: Mapping[str, str]) -> str:
+    """Return whom the player waits for: the completion node everywhere, the evaluation node at all but camera_info."""
+    return ",".join(
+        topic if name == "camera_info" else f"{topic}:2" for name, topic in topics.items() if topic and name != "truth"
+    )
 
 
 def _base_names(topics: Mapping[str, str]) -> dict[str, str]:

@@ -151,7 +151,7 @@ def test_evaluation_finds_the_topics_of_a_recording(tmp_path):
         "bag": str(bag),
         "rate": 0.5,
         "start_offset": 0.0,
-        "wait_for_subscribers": "/cam/image,/cam/camera_info,/lidar",
+        "wait_for_subscribers": "/cam/image:2,/cam/camera_info,/lidar:2",
     }
     assert dict(node.remappings)["points"] == "/lidar"
     assert node.parameters == {"use_sim_time": True}
@@ -181,7 +181,7 @@ def test_a_compressed_recording_sets_the_transport(tmp_path):
     assert dict(node.remappings)["image/compressed"] == "/cam/image/compressed"
     values = read_parameter_file(node.parameter_file, COMPLETION_PARAMETERS, "completion_node")
     assert values["image.transport"] == "compressed"
-    assert nodes["bag_player_node"].parameters["wait_for_subscribers"].startswith("/cam/image/compressed,")
+    assert nodes["bag_player_node"].parameters["wait_for_subscribers"].startswith("/cam/image/compressed:2,")
 
 
 @pytest.mark.parametrize(
