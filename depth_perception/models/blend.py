@@ -19,6 +19,11 @@ from depth_perception.models.surfels import Surfels
 Array = NDArray[np.float32]
 
 
+# How far a plane may leave the range of inverse depth of the nine points heard. The floor between a robot and its lowest
+# ring goes on towards the camera, so nearer is allowed; farther, a slope soon runs into infinity.
+_FARTHER, _NEARER = 0.9, 1.6
+
+
 class BlendSettings(NamedTuple):
     """How neighbours are weighed.
 
@@ -69,7 +74,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         weight /= weight.sum(0)
         value = np.take(surfels.offset, near) + np.take(surfels.gy, near) * y + np.take(surfels.gx, near) * x
         inverse = np.take(points.inverse, near)
-        np.clip(value, inverse.min(0) * np.float32(0.9), inverse.max(0) * np.float32(1.1), out=value)
+        np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
         center = (weight * value).sum(0)
         for scale in settings.scales:
             share = weight / (1 + np.square((value - center) / (center * np.float32(scale))))
