@@ -19,8 +19,8 @@ from depth_perception.models.surfels import Surfels
 Array = NDArray[np.float32]
 
 
-# How far a plane may leave the range of inverse depth of the nine points heard. The floor between a robot and its lowest
-# ring goes on towards the camera, so nearer is allowed; farther, a slope soon runs into infinity.
+# How far a plane may leave the range of inverse depth of the nine points heard. The floor between a robot and its
+# lowest ring goes on towards the camera, so nearer is allowed; farther, a slope soon runs into infinity.
 _FARTHER, _NEARER = 0.9, 1.6
 
 
