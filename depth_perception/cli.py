@@ -7,6 +7,7 @@ torch. Mistakes a user can make end in one line on standard error and status 2.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     models.set_defaults(run=_models)
 
     parameters = commands.add_parser("parameters", help="print a node's parameters as a commented YAML file")
-    parameters.add_argument("node", choices=("completion",), nargs="?", default="completion")
+    parameters.add_argument("node", choices=tuple(_TABLES), nargs="?", default="completion")
     parameters.add_argument("--markdown", action="store_true", help="as a table")
     parameters.set_defaults(run=_parameters)
 
@@ -275,14 +276,23 @@ def _models(options: argparse.Namespace) -> int:
     return 0
 
 
+# node: module and name of its table
+_TABLES = {
+    "completion": ("depth_perception.pipelines.completion_parameters", "COMPLETION_PARAMETERS"),
+    "bag_player": ("depth_perception.nodes.bag_player_parameters", "BAG_PLAYER_PARAMETERS"),
+    "evaluation": ("depth_perception.nodes.evaluation_parameters", "EVALUATION_PARAMETERS"),
+}
+
+
 def _parameters(options: argparse.Namespace) -> int:
-    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
     from depth_perception.pipelines.parameter_docs import markdown_table, yaml_text
 
+    module, name = _TABLES[options.node]
+    table = getattr(importlib.import_module(module), name)
     if options.markdown:
-        print(markdown_table(COMPLETION_PARAMETERS))
+        print(markdown_table(table))
     else:
-        print(yaml_text(COMPLETION_PARAMETERS, "completion_node"), end="")
+        print(yaml_text(table, f"{options.node}_node"), end="")
     return 0
 
 

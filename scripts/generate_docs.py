@@ -15,6 +15,9 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  # noqa: E402
+from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS  # noqa: E402
+from depth_perception.nodes.launches import argument_table  # noqa: E402
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS  # noqa: E402
 from depth_perception.pipelines.parameter_docs import markdown_table  # noqa: E402
 from depth_perception.pipelines.topics import (  # noqa: E402
@@ -24,13 +27,14 @@ from depth_perception.pipelines.topics import (  # noqa: E402
     frame_table,
     topic_table,
 )
-from depth_perception.ros.launching import argument_table  # noqa: E402
 
 PARTS: dict[str, Callable[[], str]] = {
     "completion inputs": lambda: topic_table(COMPLETION_INPUTS),
     "completion outputs": lambda: topic_table(COMPLETION_OUTPUTS),
     "completion frames": lambda: frame_table(COMPLETION_FRAMES),
     "completion parameters": lambda: markdown_table(COMPLETION_PARAMETERS),
+    "bag player parameters": lambda: markdown_table(BAG_PLAYER_PARAMETERS),
+    "evaluation parameters": lambda: markdown_table(EVALUATION_PARAMETERS),
     "completion launch": lambda: argument_table("completion"),
     "evaluation launch": lambda: argument_table("evaluation"),
 }
@@ -51,7 +55,9 @@ def main(arguments: list[str]) -> int:
     """Write or check all documents; returns 1 if ``--check`` finds a stale one."""
     stale = [path for path in documents() if fill(path.read_text()) != path.read_text()]
     for path in stale:
-        print(f"{path.relative_to(REPOSITORY)} is stale; run scripts/generate_docs.py" if arguments else f"wrote {path}")
+        print(
+            f"{path.relative_to(REPOSITORY)} is stale; run scripts/generate_docs.py" if arguments else f"wrote {path}"
+        )
         if "--check" not in arguments:
             path.write_text(fill(path.read_text()))
     return int(bool(stale) and "--check" in arguments)

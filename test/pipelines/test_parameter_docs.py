@@ -3,15 +3,25 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS
+from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.parameter_docs import limits_text, markdown_table, yaml_text, yaml_value
 from depth_perception.pipelines.parameters import Parameter, ParameterTable, read_parameter_file
 
 
-def test_shipped_yaml_is_what_the_generator_writes(repository):
-    text = (repository / "config" / "completion.yaml").read_text()
-    assert text == yaml_text(COMPLETION_PARAMETERS, "completion_node"), (
-        "stale; run: python -m depth_perception parameters completion > config/completion.yaml"
+@pytest.mark.parametrize(
+    ("node", "table"),
+    [
+        ("completion", COMPLETION_PARAMETERS),
+        ("bag_player", BAG_PLAYER_PARAMETERS),
+        ("evaluation", EVALUATION_PARAMETERS),
+    ],
+)
+def test_shipped_yaml_is_what_the_generator_writes(repository, node, table):
+    text = (repository / "config" / f"{node}.yaml").read_text()
+    assert text == yaml_text(table, f"{node}_node"), (
+        f"stale; run: python -m depth_perception parameters {node} > config/{node}.yaml"
     )
 
 
