@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -97,6 +98,28 @@ def test_own_nodes_run_in_this_interpreter():
     assert "depth_perception.nodes.completion_node" in command[2]
 
 
+STAY = """
+import pathlib, signal, sys
+
+folder = pathlib.Path(sys.argv[1])
+
+def end(*_):
+    (folder / "interrupted").touch()
+    sys.exit()
+
+signal.signal(signal.SIGINT, end)
+print("up", flush=True)
+(folder / "up").touch()
+while True:
+    signal.pause()
+"""
+
+
+def stay_until_interrupted(folder):
+    """Return a shell command that says up, waits for SIGINT, and then leaves the file ``interrupted`` in ``folder``."""
+    return shlex.join(["exec", sys.executable, "-c", STAY, str(folder)])
+
+
 @pytest.fixture
 def processes(monkeypatch, tmp_path):
     """Replace nodes by small shell scripts, given as their executables."""
@@ -105,8 +128,8 @@ def processes(monkeypatch, tmp_path):
 
 
 def test_a_required_process_ends_the_others(processes, capfd):
-    stay = NodePlan(f"trap 'touch {processes}/interrupted; exit' INT; echo up; while :; do sleep 0.05; done", "stay")
-    leave = NodePlan("sleep 0.5; echo done", "leave")
+    stay = NodePlan(stay_until_interrupted(processes), "stay")
+    leave = NodePlan(f"until [ -e {processes}/up ]; do sleep 0.02; done; echo done", "leave")
     began = time.monotonic()
     assert launching.run_without_ros(Launch("t", "", (), plan_of(stay, leave)), {}) == 0
     assert time.monotonic() - began < 20
@@ -146,14 +169,12 @@ def test_ctrl_c_ends_everything_quietly(tmp_path):
         "from depth_perception.ros import launching\n"
         "from depth_perception.ros.launching import Launch, NodePlan\n"
         "launching.command_line = lambda node: ['sh', '-c', node.executable]\n"
-        f"script = \"trap 'touch {tmp_path}/interrupted; exit' INT; echo up; while :; do sleep 0.05; done\"\n"
-        "node = NodePlan(script, 'n')\n"
+        "node = NodePlan(sys.argv[1], 'n')\n"
         "sys.exit(launching.run_without_ros(Launch('t', '', (), lambda values: [node]), {}))\n"
     )
+    command = [sys.executable, "-c", code, stay_until_interrupted(tmp_path)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     assert process.stdout.readline() == "[n] up\n"
     process.send_signal(signal.SIGINT)
