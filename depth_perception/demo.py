@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.replay import Replay
@@ -22,6 +22,7 @@ from depth_perception.evaluation.summary import table
 from depth_perception.models import zoo
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.recordings.reader import STORAGE_SUFFIXES, Recording, RecordingError
+from depth_perception.ros.launching import NodePlan, command_line
 from depth_perception.ros.processes import Child, ProcessGroup
 
 NODES = ("evaluation_node", "completion_node", "bag_player_node")
@@ -70,18 +71,6 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     return made
 
 
-def node_command(node: str, parameters: Mapping[str, Any], remaps: Mapping[str, str]) -> list[str]:
-    """Return the command that starts ``depth_perception.nodes.<node>`` with ROS arguments."""
-    start = f"import sys; from depth_perception.nodes.{node} import main; sys.exit(main())"
-    command = [sys.executable, "-c", start, "--ros-args"]
-    for name, value in parameters.items():
-        text = json.dumps(value)  # numbers, true, false and quoted text are YAML too
-        command += ["-p", f"{name}:={text}"]
-    for name, topic in remaps.items():
-        command += ["-r", f"{name}:={topic}"]
-    return command
-
-
 def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, list[str]]:
     """Return the command of each node; completion runs live and in the evaluation with the file ``parameters``."""
     remaps = {"image": topics.image, "camera_info": topics.camera_info, "points": topics.points}
@@ -90,29 +79,34 @@ def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, lis
     bag = str(demo.recording.resolve())
     # completion and evaluation both listen to image and points; camera_info matters to completion only
     awaited = [f"{topic}:{1 if name == 'camera_info' else 2}" for name, topic in used.items()]
-    return {
-        "evaluation_node": node_command(
+    remappings = tuple(used.items())
+    plans = (
+        NodePlan(
             "evaluation_node",
-            {
+            "evaluation_node",
+            parameters={
                 "bag": bag,
                 "out": str(demo.out.resolve()),
                 "models": ",".join([demo.model, *others]),
                 "params_file": str(parameters.resolve()),
                 "exit_when_done": True,
             },
-            used,
+            remappings=remappings,
         ),
-        "completion_node": [
-            *node_command("completion_node", {"use_sim_time": True}, used),
-            "--params-file",
-            str(parameters.resolve()),
-        ],
-        "bag_player_node": node_command(
+        NodePlan(
+            "completion_node",
+            "completion_node",
+            parameter_file=str(parameters.resolve()),
+            parameters={"use_sim_time": True},
+            remappings=remappings,
+        ),
+        NodePlan(
             "bag_player_node",
-            {"bag": bag, "rate": demo.rate, "wait_for_subscribers": ",".join(awaited)},
-            {},
+            "bag_player_node",
+            parameters={"bag": bag, "rate": demo.rate, "wait_for_subscribers": ",".join(awaited)},
         ),
-    }
+    )
+    return {plan.name: command_line(plan) for plan in plans}
 
 
 def look_into(recording: Path) -> tuple[TopicChoice, str]:

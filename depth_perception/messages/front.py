@@ -271,6 +271,8 @@ class CompletionFront:
         """Return the cloud (deskewed), T_camera_lidar, age of the transform and notes."""
         notes: tuple[str, ...] = ()
         source, fixed = self._transforms, settings.fixed_frame
+        if cloud.frame_id == frame.frame_id and not fixed:
+            return cloud, np.eye(4), None, notes
         try:
             if settings.use_latest_transform:
                 T = source.lookup(frame.frame_id, cloud.frame_id, None)

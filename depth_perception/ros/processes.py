@@ -84,6 +84,7 @@ class ProcessGroup:
         self._kept = kept_lines
         self._patience = patience
         self._lock = threading.Lock()
+        self._returned: list[Child] = []
 
     def __enter__(self) -> ProcessGroup:
         return self
@@ -124,13 +125,13 @@ class ProcessGroup:
         return [child for child in self.children if child.returncode not in (None, 0)]
 
     def wait_any(self, timeout: float | None = None) -> Child | None:
-        """Wait until one of the running processes ends and return it; None at the timeout [s] or if none runs."""
+        """Wait for a process that has ended, each returned once; None at the timeout [s] or if none is left."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        running = self.running()
-        while running:
-            for child in running:
-                if child.returncode is not None:
+        while len(self._returned) < len(self.children):
+            for child in self.children:
+                if child not in self._returned and child.returncode is not None:
                     child.wait(0)
+                    self._returned.append(child)
                     return child
             if deadline is not None and time.monotonic() >= deadline:
                 return None

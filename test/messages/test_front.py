@@ -75,6 +75,15 @@ def test_image_and_points_become_measured_pixels_of_the_image():
     assert set(given.latency) == {"decode", "transform", "project"}
 
 
+def test_points_in_the_cameras_own_frame_need_no_transform():
+    recorder = Recorder(TransformTree())
+    recorder.front.on_camera_info(info_message(SECOND), SECOND)
+    recorder.front.on_image(image_message(SECOND), SECOND)
+    recorder.front.on_points(cloud_message(SECOND, [[0, 0, 4.0]], frame="camera"), SECOND)
+    assert recorder.inputs[0].sparse.depth.tolist() == [4.0]
+    assert recorder.inputs[0].transform_age is None
+
+
 def test_calibration_object_is_reused_so_that_cached_maps_last():
     recorder = Recorder()
     for step in range(1, 4):

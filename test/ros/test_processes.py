@@ -93,7 +93,16 @@ def test_wait_any_returns_the_first_to_end():
         assert group.failed() == [quick]
         assert group.wait_any(0.1) is None
         assert group.running() == [slow]
+    assert group.wait_any(1) is slow
     assert group.wait_any(1) is None
+
+
+def test_wait_any_does_not_miss_a_process_that_ended_before_the_call():
+    with ProcessGroup(None) as group:
+        children = [group.start(name, python("pass")) for name in "ab"]
+        until(lambda: not group.running())
+        assert {child.name for child in (group.wait_any(5), group.wait_any(5))} == {child.name for child in children}
+        assert group.wait_any(5) is None
 
 
 def test_failing_to_start_ends_the_others():
