@@ -168,6 +168,8 @@ class TransformTree:
     def newest(self, target: str, source: str) -> int | None:
         """Return the newest stamp at which ``lookup`` works, or None if only static links lie between them."""
         target, source = _name(target), _name(source)
+        if target == source:
+            return None
         with self._lock:
             self._require(target, source)
             return self._newest(target, source)

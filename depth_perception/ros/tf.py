@@ -71,15 +71,15 @@ class TreeStore(TransformTree):
 class BufferStore:
     """The buffer of ``tf2_ros``, for those who have it: compiled, and known to behave like every other node's."""
 
-    def __init__(self, node: Any):
-        """Create a buffer on the clock of ``node``, so that it clears itself when a recording loops."""
+    def __init__(self) -> None:
+        """Create a buffer without a node, whose service and clock callback would outlive it; ``clear`` is up to us."""
         from rclpy.duration import Duration
 
         tf2_ros = optional("tf2_ros")
         if tf2_ros is None:
             raise RuntimeError("tf2_ros cannot be imported")
         self._tf2 = tf2_ros
-        self._buffer = tf2_ros.Buffer(cache_time=Duration(seconds=CACHE_TIME), node=node)
+        self._buffer = tf2_ros.Buffer(cache_time=Duration(seconds=CACHE_TIME))
 
     def insert(self, message: Any, static: bool) -> None:
         """Take one TransformStamped."""
@@ -91,7 +91,9 @@ class BufferStore:
             raise ValueError(str(error)) from error
 
     def lookup(self, target: str, source: str, stamp: int | None) -> Matrix:
-        """Return T_target_source."""
+        """Return T_target_source; of a frame to itself even if nobody publishes it, which tf2 refuses."""
+        if _is_same(target, source):
+            return np.eye(4)
         return self._ask(lambda: self._buffer.lookup_transform_core(target, source, _time(stamp)))
 
     def lookup_full(
@@ -106,6 +108,8 @@ class BufferStore:
 
     def newest(self, target: str, source: str) -> int | None:
         """Return the newest common stamp, None if all is static."""
+        if _is_same(target, source):
+            return None
         stamp = self._translate(lambda: self._buffer.get_latest_common_time(target, source)).nanoseconds
         return stamp or None
 
@@ -131,9 +135,13 @@ class BufferStore:
             raise TransformError(str(error)) from error
 
 
-def make_store(node: Any) -> Store:
+def make_store() -> Store:
     """Return tf2's buffer where ``tf2_ros`` imports, else our own tree."""
-    return TreeStore() if optional("tf2_ros") is None else BufferStore(node)
+    return TreeStore() if optional("tf2_ros") is None else BufferStore()
+
+
+def _is_same(target: str, source: str) -> bool:
+    return target.lstrip("/") == source.lstrip("/")
 
 
 class LiveTransforms:
@@ -233,7 +241,7 @@ class TransformListener:
 
     def __init__(self, node: Any, on_problem: Callable[[str, str, str], None], timeout: float = 0.1):
         """Subscribe at once; ``on_problem(cause, subject, text)`` hears of transforms that cannot be used."""
-        self.transforms = LiveTransforms(make_store(node), timeout)
+        self.transforms = LiveTransforms(make_store(), timeout)
         self.incompatible = ""
         self._node = node
         self._on_problem = on_problem

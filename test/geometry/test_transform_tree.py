@@ -111,6 +111,7 @@ def test_a_frame_in_itself_is_the_identity_at_any_time_known_or_not():
     moving(tree)
     for frame in ("odom", "base", "never_heard_of"):
         np.testing.assert_array_equal(tree.lookup(frame, frame, 99 * SECOND), np.eye(4))
+        assert tree.newest(frame, frame) is None
 
 
 def test_lookup_full_goes_through_the_fixed_frame():

@@ -27,7 +27,7 @@ def store(request):
         return TreeStore()
     if optional("tf2_ros") is None:
         pytest.skip("tf2_ros is not installed; only our own tree is tested")
-    return BufferStore(node=None)
+    return BufferStore()
 
 
 def test_lookup_interpolates_and_static_transforms_are_ageless(store):
@@ -42,6 +42,13 @@ def test_lookup_interpolates_and_static_transforms_are_ageless(store):
     np.testing.assert_allclose(live.lookup("base", "camera", None)[0, 3], 10.0)
     T = live.lookup_full("base", BASE + S, "base", BASE, "odom")
     np.testing.assert_allclose(T[:3, 3], [-1.0, 0, 0], atol=1e-9)
+
+
+def test_a_frame_is_itself_even_if_nobody_publishes_it(store):
+    live = LiveTransforms(store, timeout=0.0)
+    np.testing.assert_array_equal(live.lookup("camera", "/camera", BASE), np.eye(4))
+    assert live.newest("camera", "camera") is None
+    assert live.failures == 0
 
 
 def test_failures_name_both_frames_and_are_counted(store):
