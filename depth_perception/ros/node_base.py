@@ -42,9 +42,9 @@ class PerceptionNode(LifecycleNode):
         self.hardware = "cpu"
         self.parameters = NodeParameters(self, table, check, self.on_parameters)
         self.is_active = False
-        backward = Duration(seconds=-float(self.parameters.values["time_jump.backward"]))
+        self._is_configured = False
         self._jump = self.get_clock().create_jump_callback(
-            JumpThreshold(min_forward=None, min_backward=backward, on_clock_change=False),
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
             post_callback=self._on_clock_jump,
         )
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -75,7 +75,7 @@ class PerceptionNode(LifecycleNode):
         """Take accepted changes; called on the executor's thread."""
 
     def on_time_jump(self, reason: str) -> None:
-        """Forget everything that depends on the order of time; called on the executor's thread."""
+        """Forget everything that depends on the order of time; called on the executor's thread once configured."""
 
     # -- services for subclasses ----------------------------------------------------------------
 
@@ -101,6 +101,7 @@ class PerceptionNode(LifecycleNode):
         if self.is_active:
             clean = self.end()
             self.is_active = False
+        self._is_configured = False
         if clean:
             self.tear_down()
         self._jump.unregister()
@@ -110,7 +111,9 @@ class PerceptionNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """See :meth:`set_up`."""
-        return self._transition(self.set_up, self.tear_down, "configure")
+        result = self._transition(self.set_up, self.tear_down, "configure")
+        self._is_configured = result == SUCCESS
+        return result
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """See :meth:`begin`."""
@@ -128,6 +131,7 @@ class PerceptionNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """See :meth:`tear_down`."""
+        self._is_configured = False
         return self._transition(self.tear_down, None, "clean up")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -135,6 +139,7 @@ class PerceptionNode(LifecycleNode):
         if self.is_active:
             self.is_active = False
             self._transition(self.end, None, "shut down")
+        self._is_configured = False
         return self._transition(self.tear_down, None, "shut down")
 
     def _refusing(self, change_state: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -166,7 +171,8 @@ class PerceptionNode(LifecycleNode):
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         seconds = jump.delta.nanoseconds / 1e9
-        if self.is_active:
+        # an inactive node holds transforms, too
+        if self._is_configured and -seconds >= float(self.parameters.values["time_jump.backward"]):
             self.on_time_jump(f"/clock jumped by {seconds:.3f} s")
 
     def _all_statuses(self) -> list[Status]:

@@ -114,7 +114,7 @@ def test_a_problem_is_remembered(ros):
     assert [problem.text for problem in node.problems.recent(0.0)] == ["text"]
 
 
-def test_clock_going_back_reaches_an_active_node(ros):
+def test_clock_going_back_reaches_a_configured_node(ros):
     node = make(ros, parameter_overrides=[RosParameter("use_sim_time", value=True)])
     clock = ros.node("player").create_publisher(Clock, "/clock", 1)
 
@@ -135,3 +135,13 @@ def test_clock_going_back_reaches_an_active_node(ros):
     jumps = [call for call in node.calls if call[0] == "jump"]
     assert len(jumps) == 1
     assert "-60.000 s" in jumps[0][1]
+    node.trigger_deactivate()  # transforms are listened to all the same
+    node.set_parameters([RosParameter("time_jump.backward", value=20.0)])
+    ros.wait(at(40), "less than the parameter")
+    ros.wait(at(15), "back again")
+    jumps = [call for call in node.calls if call[0] == "jump"]
+    assert [jump[1].split()[3] for jump in jumps] == ["-60.000", "-25.000"]
+    node.trigger_cleanup()
+    ros.wait(at(200), "forward")
+    ros.wait(at(1), "back for the last time")
+    assert len([call for call in node.calls if call[0] == "jump"]) == 2
