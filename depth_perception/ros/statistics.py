@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NANOSECONDS = 1_000_000_000
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class RateMeter:
@@ -90,14 +92,16 @@ class Problem:
     count: int
     seen: float  # seconds of the monotonic clock, last time
     reported: float  # last time it was told to be worth a log line
+    shape: str = ""  # the text logged last, without its numbers
 
 
 class ProblemBook:
     """Remembers problems by cause and subject; says when one is new enough to be logged."""
 
-    def __init__(self, repeat: float = 30.0):
-        """The same problem is worth another log line after ``repeat`` seconds."""
+    def __init__(self, repeat: float = 30.0, change: float = 3.0):
+        """A problem is worth another log line after ``repeat`` seconds, after ``change`` if its text is another."""
         self._repeat = repeat
+        self._change = change
         self._lock = threading.Lock()
         self._problems: dict[tuple[str, str], Problem] = {}
 
@@ -105,10 +109,13 @@ class ProblemBook:
         """Note a problem at ``now`` [s, monotonic]; returns True if it should be logged."""
         with self._lock:
             old = self._problems.get((cause, subject))
-            log = old is None or now - old.reported >= self._repeat
-            reported = now if log or old is None else old.reported
-            count = 1 if old is None else old.count + 1
-            self._problems[cause, subject] = Problem(cause, subject, text, count, now, reported)
+            shape = _NUMBER.sub("#", text)
+            if old is None:
+                self._problems[cause, subject] = Problem(cause, subject, text, 1, now, now, shape)
+                return True
+            log = now - old.reported >= (self._repeat if shape == old.shape else self._change)
+            told = (now, shape) if log else (old.reported, old.shape)
+            self._problems[cause, subject] = Problem(cause, subject, text, old.count + 1, now, *told)
             return log
 
     def recent(self, since: float) -> list[Problem]:

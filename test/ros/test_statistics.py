@@ -57,13 +57,22 @@ def test_latency_by_stage_in_order_of_appearance():
 
 def test_problem_is_logged_once_and_again_after_a_while():
     book = ProblemBook(repeat=30.0)
-    assert book.add("no_transform", "/points", "first", now=0.0) is True
-    assert book.add("no_transform", "/points", "second", now=1.0) is False
-    assert book.add("no_transform", "/other", "elsewhere", now=1.0) is True
+    assert book.add("no_transform", "/points", "at 1.5 s", now=0.0) is True
+    assert book.add("no_transform", "/points", "at 22 s", now=20.0) is False
+    assert book.add("no_transform", "/other", "elsewhere", now=21.0) is True
     assert book.add("no_transform", "/points", "third", now=30.0) is True
-    assert [problem.text for problem in book.recent(since=2.0)] == ["third"]
+    assert [problem.text for problem in book.recent(since=22.0)] == ["third"]
     assert [problem.text for problem in book.recent(since=0.0)] == ["elsewhere", "third"]
     assert book.counts() == {"no_transform": 4}
+
+
+def test_a_problem_that_changes_is_logged_again_but_not_at_every_frame():
+    book = ProblemBook(repeat=30.0, change=3.0)
+    assert book.add("bad_image", "/image", "encoding rgb16", now=0.0) is True
+    assert book.add("bad_image", "/image", "0 x 0 pixels", now=1.0) is False
+    assert book.add("bad_image", "/image", "0 x 0 pixels", now=3.0) is True
+    assert book.add("bad_image", "/image", "10 x 0 pixels", now=8.0) is False
+    assert book.recent(since=0.0)[0].count == 4
 
 
 def test_counters():
