@@ -255,6 +255,10 @@ class CompletionFront:
         keep = near_enough & (distance_squared >= settings.min_range**2)
         if not keep.all():
             cloud = _select(cloud, keep)
+        if total == 0:
+            size = int(message.width) * int(message.height)
+            text = f"none of {size} points is valid, all are NaN, infinite or zero" if size else "the cloud is empty"
+            raise FrontError("empty_cloud", "points", text)
         if len(cloud) == 0:
             raise FrontError(
                 "empty_cloud",

@@ -61,6 +61,7 @@ class CompletionNode(PerceptionNode):
         self._latency = LatencyMeter()
         self._sets = RateMeter()
         self._completed = RateMeter()
+        self._last_pairing = (0, 0)  # sets and images without a partner when diagnostics last saw a new set
         self._coverage = 0.0
         self._transform_age: float | None = None
         self._quiet_since = 0  # node clock when a frame could first be expected
@@ -245,7 +246,28 @@ class CompletionNode(PerceptionNode):
             status.set("interval max [s]", found.interval_max)
         for cause, count in sorted(found.drops.items()):
             status.set(f"drops.{cause}", count)
+        sets, without = self._sets.count, found.drops.get("no_partner", 0)
+        if sets > self._last_pairing[0]:
+            self._last_pairing = (sets, without)
+        if without > self._last_pairing[1] and not self._sets.rate(now):
+            status.remark(Level.WARN, self._unpaired(found.missed))
         return status
+
+    def _unpaired(self, missed: float | None) -> str:
+        """Return why images find no range data; ``missed`` as in SyncStatistics."""
+        values, image, other = (
+            self.parameters.values,
+            self._topic("image"),
+            self._topic(self._front.settings.other_topic),
+        )
+        if missed is None:
+            return f"images on {image} find nothing on {other} to pair with"
+        bound = "0 s of sync.policy exact" if values["sync.policy"] == "exact" else f"{values['sync.max_interval']:g} s"
+        side = "later" if missed > 0 else "earlier"
+        return (
+            f"the nearest stamp on {other} is {abs(missed):.3f} s {side} than the image on {image}, and only "
+            f"{bound} are allowed; check the drivers' clocks, or change sync.offset or sync.max_interval"
+        )
 
     def _transform_status(self) -> Status:
         status, transforms = Status("transforms"), self._listener.transforms

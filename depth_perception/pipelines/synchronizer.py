@@ -82,7 +82,8 @@ class SyncStatistics:
 
     Causes: ``no_partner`` (nothing in bound), ``queue_full`` (too many images waiting), ``late`` (behind what was
     passed on, images and range data alike), ``duplicate`` (image stamp seen twice), ``time_jump``, and the
-    reasons given to reset.
+    reasons given to reset. ``missed`` is the distance from the last image without a partner to the range data
+    nearest to it, positive where that is the later; None if there was none to choose from.
     """
 
     pairs: int = 0
@@ -90,6 +91,7 @@ class SyncStatistics:
     drops: dict[str, int] = field(default_factory=dict)
     interval_mean: float = 0.0
     interval_max: float = 0.0
+    missed: float | None = None
 
 
 class Synchronizer:
@@ -112,6 +114,7 @@ class Synchronizer:
         self._passing_on = False
         self._pairs = self._partials = 0
         self._interval_sum = self._interval_max = 0.0
+        self._missed: float | None = None
         self._drops: dict[str, int] = {}
         self._start_again()
 
@@ -186,7 +189,9 @@ class Synchronizer:
         """Return the counts so far; they outlive resets."""
         with self._lock:
             mean = self._interval_sum / self._pairs if self._pairs else 0.0
-            return SyncStatistics(self._pairs, self._partials, dict(self._drops), mean, self._interval_max)
+            return SyncStatistics(
+                self._pairs, self._partials, dict(self._drops), mean, self._interval_max, self._missed
+            )
 
     # everything below but _pass_on runs under the lock
 
@@ -255,6 +260,7 @@ class Synchronizer:
             decided = SyncedSet(stamp, payload, None, None, None, True)
         else:
             self._drop("no_partner")
+            self._missed = (stamps[nearest] - stamp) * 1e-9 if nearest >= 0 else None
             return
         self._last = stamp
         self._count(decided, 1)

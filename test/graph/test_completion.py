@@ -160,7 +160,7 @@ def test_empty_cloud_is_told(node, depth):
         points.width, points.row_step = 0, 0
         points.data = b""
 
-    node.feed.until(lambda: node.says("completion", "/cam/points", "0 valid points"), "the empty cloud", spoil)
+    node.feed.until(lambda: node.says("completion", "/cam/points", "the cloud is empty"), "the empty cloud", spoil)
     flows(node, depth)
 
 

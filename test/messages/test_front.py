@@ -166,7 +166,13 @@ def test_each_failure_names_cause_topic_and_value():
         (failing(info=False), "no_camera_info", "camera_info", "no camera_info"),
         (failing(image_given=unknown), "bad_image", "image", "rgb99"),
         (failing(camera=other_size), "size_mismatch", "camera_info", "32x24 pixels, the image has 64x48"),
-        (failing(cloud=cloud_message(SECOND, np.zeros((0, 3)))), "empty_cloud", "points", "0 valid points"),
+        (failing(cloud=cloud_message(SECOND, np.zeros((0, 3)))), "empty_cloud", "points", "the cloud is empty"),
+        (
+            failing(cloud=cloud_message(SECOND, np.full((3, 3), np.nan))),
+            "empty_cloud",
+            "points",
+            "none of 3 points is valid",
+        ),
         (
             failing(cloud=cloud_message(SECOND, [[0, 0, -4]])),
             "no_points_in_view",

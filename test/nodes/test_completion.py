@@ -224,6 +224,29 @@ def test_a_missing_transform_names_both_frames_and_is_counted(ros, model):
     ros.wait(lambda: setup.depth, "depth")
 
 
+@pytest.mark.parametrize(("policy", "allowed"), [("nearest", "0.06 s"), ("exact", "sync.policy exact")])
+def test_sensors_that_never_pair_are_told_how_far_apart_they_are(ros, model, policy, allowed):
+    setup = Setup(ros, **{"sync.policy": policy})
+    types, stamp = rclpy_types(), time.time_ns()
+    for i in range(3):
+        image_stamp = stamp + i * 100_000_000
+        cloud = encode_cloud(types, np.array([[0, 0, 2.0]], np.float32), image_stamp - 40_000_000_000, "lidar")
+        setup.points.publish(cloud)
+        setup.image.publish(encode_image(types, np.zeros((16, 20, 3), np.uint8), "rgb8", image_stamp, "camera"))
+    ros.wait(lambda: "40.000 s earlier" in setup.status("synchronization").message, "the distance")
+    status = setup.status("synchronization")
+    assert "/points" in status.message
+    assert f"only {allowed}" in status.message.replace("0 s of ", "")
+    assert "sync.offset" in status.message
+    assert status.level == 1
+
+
+def test_an_image_with_nothing_to_pair_with_is_told(ros, model):
+    setup = Setup(ros, **{"sync.timeout": 0.05})
+    setup.image.publish(encode_image(rclpy_types(), np.zeros((16, 20, 3), np.uint8), "rgb8", time.time_ns(), "camera"))
+    ros.wait(lambda: "find nothing on /points" in setup.status("synchronization").message, "the reason")
+
+
 def test_silence_is_an_error_only_when_somebody_listens(ros, model):
     setup = Setup(ros)
     ros.wait(lambda: setup.status("inputs").level == 1, "a warning while nobody listens")

@@ -118,6 +118,21 @@ def test_no_partner(partial):
         assert statistics.drops == {"no_partner": 2}
 
 
+def test_an_image_without_a_partner_tells_how_far_the_nearest_was():
+    sync, out = build(max_interval=0.06)
+    image(sync, 100)
+    sync.poll(START + 400 * MS)
+    assert sync.statistics().missed is None  # there was nothing at all
+    cloud(sync, 420)
+    image(sync, 500)
+    cloud(sync, 570)
+    assert sync.statistics().missed == pytest.approx(0.07)
+    image(sync, 640)
+    cloud(sync, 720)
+    assert sync.statistics().missed == pytest.approx(-0.07)
+    assert out == []
+
+
 def test_exact_pairs_only_equal_stamps():
     sync, out = build(policy="exact", offset=0.005)
     cloud(sync, 5)
