@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -253,7 +254,7 @@ SHARED = [name for name in PACKED if PACKED[name].to_rgb and name not in ("8UC1"
 
 
 @pytest.mark.parametrize("encoding", SHARED)
-@pytest.mark.parametrize("padding", [0, 8])
+@pytest.mark.parametrize("padding", [0, 24])  # whole pixels: cv_bridge shears an rgb8 image whose padding is not
 def test_as_cv_bridge_converts(encoding, padding):
     """Held to the real cv_bridge where it is installed: the same RGB for the same message."""
     cv_bridge = pytest.importorskip("cv_bridge")
@@ -270,6 +271,8 @@ def test_as_cv_bridge_converts(encoding, padding):
 
 def test_as_cv_bridge_writes():
     cv_bridge = pytest.importorskip("cv_bridge")
+    if cv_bridge.getCvType("rgb8") != cv2.CV_8UC3:
+        pytest.skip(f"cv_bridge was compiled for an OpenCV that numbers its types otherwise than {cv2.__version__}")
     from depth_perception.messages.types import rclpy_types
 
     for encoding in ("rgb8", "bgr8", "mono8", "mono16", "16UC1", "32FC1", "bgra8"):
