@@ -124,10 +124,11 @@ class SparseDepth:
     @classmethod
     def from_image(cls, depth: FloatImage) -> SparseDepth:
         """Collect the positive, finite pixels of a (height, width) depth image in metres."""
+        height, width = depth.shape
         rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
-        source = (rows * depth.shape[1] + columns).astype(np.int32)
+        source = (rows * width + columns).astype(np.int32)
         values = depth[rows, columns].astype(np.float32)
-        return cls(depth.shape, rows.astype(np.int32), columns.astype(np.int32), values, source)
+        return cls((height, width), rows.astype(np.int32), columns.astype(np.int32), values, source)
 
 
 class DepthPrediction(NamedTuple):

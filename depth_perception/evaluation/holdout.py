@@ -106,7 +106,7 @@ def rings_from_elevation(points: NDArray[np.floating], spacing: float = 0.4) -> 
     low = np.floor(elevation.min() / step) * step
     bins = ((elevation - low) / step).astype(np.int64)
     histogram = np.bincount(bins, minlength=bins.max() + 1).astype(np.float64)
-    smooth = np.convolve(histogram, [0.25, 0.5, 0.25], mode="same")
+    smooth = np.convolve(histogram, np.array([0.25, 0.5, 0.25]), mode="same")
     borders = _valleys(smooth)
     # peaks are believed if the histogram is nearly empty between them
     floor = np.mean([smooth[b] for b in borders]) if borders else np.inf

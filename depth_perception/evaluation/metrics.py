@@ -112,9 +112,9 @@ def depth_sums(predicted: ArrayLike, truth: ArrayLike, deviation: ArrayLike | No
     benchmark of Uhrig et al. 2017 (MAE, RMSE, and iMAE, iRMSE in 1/km).
     Raises ValueError if shapes differ.
     """
-    p = np.asarray(predicted, np.float64).ravel()
-    t = np.asarray(truth, np.float64).ravel()
-    s = None if deviation is None else np.asarray(deviation, np.float64).ravel()
+    p: NDArray[np.float64] = np.asarray(predicted, np.float64).ravel()
+    t: NDArray[np.float64] = np.asarray(truth, np.float64).ravel()
+    s: NDArray[np.float64] | None = None if deviation is None else np.asarray(deviation, np.float64).ravel()
     if p.shape != t.shape or (s is not None and s.shape != t.shape):
         raise ValueError(f"{p.size} predictions, {t.size} true depths, {'no' if s is None else s.size} deviations")
     known = np.isfinite(t) & (t > 0)

@@ -160,7 +160,7 @@ class BrownLens:
                 while end < 1e6 and end * abs(_radial(self._above, self._below, end * end)) < 1.1 * needed:
                     end *= 2.0
             # finer near the axis, where nearly all pixels are
-            radius = end * np.linspace(0.0, 1.0, _TABLE) ** 1.5
+            radius = end * np.linspace(0.0, 1.0, _TABLE, dtype=np.float64) ** 1.5
             reached = radius * _cubic(self._above, radius**2) / _cubic(self._below, radius**2)
             table = self._table = (np.maximum.accumulate(np.where(np.isfinite(reached), reached, 0.0)), radius)
         return table
@@ -188,7 +188,7 @@ class FisheyeLens:
     def undistort(self, u: Array, v: Array) -> tuple[Array, Array]:
         """Return undistorted coordinates of distorted ones; NaN where no ray ahead of the camera reaches."""
         reach = np.hypot(u, v)
-        table = np.linspace(0.0, self._end, _TABLE)
+        table = np.linspace(0.0, self._end, _TABLE, dtype=np.float64)
         theta = np.interp(reach, self._reach(table), table)
         k1, k2, k3, k4 = self._k
         for _ in range(_NEWTON_STEPS):

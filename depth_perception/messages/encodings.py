@@ -133,6 +133,7 @@ def pixels(message: Any, encoding: Encoding) -> NDArray:
         )
     needed = step * (height - 1) + row  # the padding behind the last row may be missing
     _require_bytes(message, data, needed)
+    image: NDArray[Any]  # NumPy 1.26 cannot tell it from the arguments
     if encoding.channels == 1:
         image = np.ndarray((height, width), dtype, data, 0, (step, dtype.itemsize))
     else:
@@ -165,8 +166,8 @@ def planar_to_rgb(message: Any) -> NDArray[np.uint8]:
                 f"expected at least {max(width, row if half else width)}"
             )
     _require_bytes(message, data, height * luma_step + (rows - 1) * chroma_step + row)
-    luma = np.ndarray((height, width), np.uint8, data, 0, (luma_step, 1))
-    chroma = np.ndarray((rows, row // 2, 2), np.uint8, data, height * luma_step, (chroma_step, 2, 1))
+    luma: NDArray[np.uint8] = np.ndarray((height, width), np.uint8, data, 0, (luma_step, 1))
+    chroma: NDArray[np.uint8] = np.ndarray((rows, row // 2, 2), np.uint8, data, height * luma_step, (chroma_step, 2, 1))
     if not half:
         return _yuv444_to_rgb(luma, chroma)
     if height % 2 or width % 2:  # OpenCV wants whole 2 x 2 blocks

@@ -57,7 +57,7 @@ def check_inputs(
 SMALLEST_DEPTH, LARGEST_DEPTH = 1e-6, 1e9
 
 
-def unknown(shape: tuple[int, int]) -> DepthPrediction:
+def unknown(shape: tuple[int, ...]) -> DepthPrediction:
     """Return the prediction of somebody who was told nothing: NaN everywhere."""
     empty = np.full(shape, np.nan, np.float32)
     return DepthPrediction(empty, empty.copy(), empty.copy())

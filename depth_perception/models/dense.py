@@ -55,7 +55,7 @@ def _nearest(grid: FloatImage, taken: NDArray[np.int64]) -> tuple[FloatImage, Fl
     distance, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     table = np.zeros(len(taken) + 2, np.float32)
     table[label.reshape(-1)[taken]] = grid.reshape(-1)[taken]
-    return np.take(table, np.asarray(label)), np.asarray(distance, np.float32)
+    return np.take(table, np.asarray(label, np.int32)), np.asarray(distance, np.float32)
 
 
 def keep_measurements(

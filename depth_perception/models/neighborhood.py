@@ -61,7 +61,7 @@ def build(sparse: FloatImage, step: int, occupancy: float = 0.55, groups: int = 
 
 
 def block_size(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int], occupancy: float = 0.55
+    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, ...], occupancy: float = 0.55
 ) -> int:
     """Return the smallest block edge at which the share of blocks with a point reaches ``occupancy``.
 
@@ -88,7 +88,7 @@ def _nearest_of_groups(rows, columns, shape, block, groups) -> NDArray[np.int64]
         _, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
         table = np.zeros(len(members) + 2, np.int64)
         table[label[rows[members], columns[members]]] = members
-        return np.take(table, np.asarray(label))
+        return np.take(table, np.asarray(label, np.int32))
 
     return np.stack(
         parallel_map(nearest, [m for m in (np.flatnonzero(group == g) for g in range(groups**2)) if len(m)])

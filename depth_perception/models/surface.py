@@ -38,7 +38,7 @@ class SurfaceSettings:
     blend: BlendSettings = field(default_factory=BlendSettings)
 
 
-def grid_step(shape: tuple[int, int], block: int, settings: SurfaceSettings) -> int:
+def grid_step(shape: tuple[int, ...], block: int, settings: SurfaceSettings) -> int:
     """Return the edge of a grid cell in pixels: fine enough for the points, coarse enough for the time.
 
     Resolution follows density: ``cells_per_block`` cells lie across a block, the reach of a point in pixels.

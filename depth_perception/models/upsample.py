@@ -15,7 +15,7 @@ _SETTLE = (0.1, 0.03)
 _CHUNK = 6_000  # pixels worked on at once, to stay in the cache
 
 
-def enlarge(coarse: FloatImage, step: int, shape: tuple[int, int]) -> FloatImage:
+def enlarge(coarse: FloatImage, step: int, shape: tuple[int, ...]) -> FloatImage:
     """Resize (h, w) by ``step``, bilinearly, and cut to ``shape`` (H, W); the middle of cell i lands on its pixels."""
     if step == 1:
         return coarse[: shape[0], : shape[1]]

@@ -58,7 +58,7 @@ class WaypointPath:
 
 def room_path(seconds: float) -> WaypointPath:
     """Cross the room of ``build_room`` in a bow, looking from the sofa over to the windows."""
-    share = np.linspace(0, 1, 7)
+    share = np.linspace(0, 1, 7, dtype=np.float64)
     positions = np.column_stack([-3.0 + 1.9 * share, -0.75 + 1.1 * np.sin(2.2 * share), np.zeros(7)])
     target = np.column_stack([np.full(7, 2.6), -1.5 + 3.3 * share])
     yaws = np.arctan2(target[:, 1] - positions[:, 1], target[:, 0] - positions[:, 0])
@@ -68,7 +68,7 @@ def room_path(seconds: float) -> WaypointPath:
 def street_path(seconds: float, speed: float = 5.0) -> WaypointPath:
     """Drive along the right lane of ``build_street``, weaving a little."""
     count = max(4, int(seconds * 2) + 1)
-    times = np.linspace(0, seconds, count)
+    times = np.linspace(0, seconds, count, dtype=np.float64)
     x = speed * times
     y = -1.0 + 0.3 * np.sin(0.35 * x)
     yaws = np.arctan(0.3 * 0.35 * np.cos(0.35 * x)) + 0.05 * np.sin(0.9 * times)

@@ -121,9 +121,9 @@ def _ground(b: SceneBuilder, m: _Materials) -> None:
         b.box((middle, side * (ROAD + 0.075), KERB / 2 + 0.005), (long, 0.15, KERB + 0.01), m.kerb)
         b.box((middle, side * (ROAD + PATH + 30.15), KERB / 2), (long, 60.0, KERB), m.lawn)
         b.box((middle, side * (ROAD - 0.35), 0.003), (long, 0.1, 0.006), m.mark)
-    for x in np.arange(-12, LENGTH, 6.0):
+    for x in np.arange(-12, LENGTH, 6.0).tolist():
         b.box((x, 0, 0.003), (3.0, 0.13, 0.006), m.mark)
-    for y in np.arange(-3.8, 3.9, 0.95):  # a zebra crossing
+    for y in np.arange(-3.8, 3.9, 0.95).tolist():  # a zebra crossing
         b.box((27.5, y, 0.003), (3.2, 0.5, 0.006), m.mark)
     for x, y in ((9.0, -1.3), (33.0, 1.2), (48.0, -1.4)):
         with b.thing("manhole"):
@@ -270,11 +270,11 @@ def _car(b: SceneBuilder, m: _Materials) -> None:
 
 def _trees_and_posts(b: SceneBuilder, m: _Materials, side: int) -> None:
     y = side * (ROAD + 0.55)
-    for start in np.arange(-9 + 3 * side, LENGTH, 13.0):
+    for start in np.arange(-9 + 3 * side, LENGTH, 13.0).tolist():
         place = start + float(b.rng.uniform(-1, 1))
         with b.thing("tree"), b.at(place, y, KERB):
             _tree(b, m)
-    for x in np.arange(-4.0 + 5 * side, LENGTH, 22.0):
+    for x in np.arange(-4.0 + 5 * side, LENGTH, 22.0).tolist():
         with b.thing("lamp post"), b.at(x, side * (ROAD + 0.35), KERB):
             b.cylinder((0, 0, 0.4), 0.1, 0.8, m.metal)
             b.cylinder((0, 0, 3.3), 0.055, 6.6, m.metal)
@@ -331,7 +331,7 @@ def _people_and_clutter(b: SceneBuilder, m: _Materials, side: int) -> None:
             for end in (-0.7, 0.7):
                 b.box((end, 0, 0.22), (0.06, 0.4, 0.44), m.dark)
                 b.box((end, side * 0.27, 0.5), (0.06, 0.04, 0.9), m.dark)
-    for x in np.arange(20.0, 24.0, 1.0):
+    for x in np.arange(20.0, 24.0, 1.0).tolist():
         with b.thing("bollard"):
             b.cylinder((x, side * (ROAD + 0.4), KERB + 0.45), 0.06, 0.9, m.dark)
             b.cylinder((x, side * (ROAD + 0.4), KERB + 0.78), 0.063, 0.08, m.white)
@@ -355,7 +355,7 @@ def _end_of_street(b: SceneBuilder, m: _Materials) -> None:
     x = LENGTH + 6
     with b.thing("hedge"):
         b.box((x - 3, 0, 0.7), (1.0, 26.0, 1.4), m.leaves[2])
-    for y in np.arange(-15.0, 16.0, 4.2):
+    for y in np.arange(-15.0, 16.0, 4.2).tolist():
         with b.thing("tree"), b.at(x + float(b.rng.uniform(0, 7)), y, 0.0):
             _tree(b, m)
     with b.thing("tower"), b.at(x + 14, 5.0):
