@@ -60,48 +60,78 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
     colors = None if guide is None else guide[:, points.rows, points.columns]  # (channels, n)
 
     def work(band: slice) -> tuple[Array, ...]:
+        # arrays are (k, rows, w) unless said; they are written over as soon as they have served, which halves the time
         near = points.near[:, band]
         y = np.arange(band.start, band.stop, dtype=np.float32)[:, None]
         x = np.arange(width, dtype=np.float32)
         py, px = np.take(points.y, near), np.take(points.x, near)
-        away = np.square(py - y) + np.square(px - x)  # (k, rows, w), in cells squared
-        closest = away.min(0)
-        soft = closest + np.float32(0.3 + 0.1 * points.block**2)
-        logarithm = np.take(log_belief, near) - (away - closest) * (np.float32(settings.falloff) / soft)
+        logarithm = np.take(log_belief, near)
         if guide is not None and colors is not None and settings.color:
-            logarithm -= np.float32(settings.color) * _color_change(guide, colors, near, py, px, band)
-        weight = np.exp(logarithm - logarithm.max(0))
+            change = _color_change(guide, colors, near, py, px, band)
+            change *= np.float32(settings.color)
+            logarithm -= change
+        py -= y
+        px -= x
+        away = np.square(py, out=py)  # in cells squared
+        away += np.square(px, out=px)
+        closest = away.min(0)
+        soft = np.float32(settings.falloff) / (closest + np.float32(0.3 + 0.1 * points.block**2))
+        np.subtract(away, closest, out=px)
+        px *= soft
+        logarithm -= px
+        logarithm -= logarithm.max(0)
+        weight = np.exp(logarithm, out=logarithm)
         weight /= weight.sum(0)
-        value = np.take(surfels.offset, near) + np.take(surfels.gy, near) * y + np.take(surfels.gx, near) * x
+        value = np.take(surfels.gy, near)
+        value *= y
+        value += np.take(surfels.offset, near)
+        slope = np.take(surfels.gx, near)
+        slope *= x
+        value += slope
         inverse = np.take(points.inverse, near)
         np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
-        center = (weight * value).sum(0)
+        center = _mean(weight, value)
+        off, share = inverse, slope
         for scale in settings.scales:
-            share = weight / (1 + np.square((value - center) / (center * np.float32(scale))))
+            np.multiply(value, 1 / (center * np.float32(scale)), out=off)
+            off -= np.float32(1 / scale)
+            np.square(off, out=off)
+            off += 1
+            np.divide(weight, off, out=share)
             total = share.sum(0)
-            center = (share * value).sum(0) / total
-        off = np.square(value / center - 1)
-        agreement = np.sqrt((share * off).sum(0) / total)
-        dispute = np.sqrt((weight * off).sum(0))
-        distance = np.sqrt((weight * away).sum(0)) / np.float32(points.block)
-        residual = (weight * np.take(surfels.residual, near)).sum(0)
+            center = _mean(share, value) / total
+        np.multiply(value, 1 / center, out=off)
+        off -= 1
+        np.square(off, out=off)
+        agreement = np.sqrt(_mean(share, off) / total)
+        dispute = np.sqrt(_mean(weight, off))
+        distance = np.sqrt(_mean(weight, away)) / np.float32(points.block)
+        residual = _mean(weight, np.take(surfels.residual, near))
         return center, agreement, dispute, distance, residual
 
     parts = parallel_map(work, bands(height, settings.bands))
     return Blend(*(np.concatenate(field) for field in zip(*parts)))
 
 
+def _mean(weight: Array, value: Array) -> Array:
+    """Return the weighted sum over the neighbours, (rows, w)."""
+    return np.einsum("kij,kij->ij", weight, value)
+
+
 def _color_change(guide, colors, near, py, px, band) -> Array:
     """Sum of colour changes from each cell to the middle of the way and from there to the point."""
     height, width = guide.shape[1:]
-    y = np.arange(band.start, band.stop)[:, None]
-    x = np.arange(width)
-    middle = ((py + y) * np.float32(0.5) + np.float32(0.5)).astype(np.int64) * width
-    middle += ((px + x) * np.float32(0.5) + np.float32(0.5)).astype(np.int64)
-    np.clip(middle, 0, height * width - 1, out=middle)
+    y = np.arange(band.start, band.stop, dtype=np.float32)[:, None] + 1  # halves are rounded up
+    x = np.arange(width, dtype=np.float32) + 1
+    middle = ((py + y) * np.float32(0.5)).astype(np.int32)
+    middle *= width
+    middle += ((px + x) * np.float32(0.5)).astype(np.int32)
     change = np.zeros(near.shape, np.float32)
     for channel, values in zip(guide, colors):
-        between = np.take(channel.reshape(-1), middle)
-        change += np.abs(between - channel[band])
-        change += np.abs(np.take(values, near) - between)
+        between = np.take(channel.reshape(-1), middle, mode="clip")
+        theirs = np.take(values, near)
+        theirs -= between
+        between -= channel[band]
+        change += np.abs(between, out=between)
+        change += np.abs(theirs, out=theirs)
     return change

@@ -22,7 +22,7 @@ _FLOOR, _CHANGE, _FRAME, _PER_CELL = 0.002, 0.6, 0.6, 0.003
 def complete_dense(sparse: FloatImage, step: int) -> DepthPrediction:
     """Complete checked input (H, W) metres with at least one point, on a grid of ``step`` pixels."""
     height, width = sparse.shape
-    measured = np.flatnonzero(sparse)
+    measured = np.flatnonzero(sparse != 0)
     grid = np.zeros((-(-height // step), -(-width // step)), np.float32)
     values = 1 / sparse.reshape(-1)[measured]
     grid.reshape(-1)[measured // width // step * grid.shape[1] + measured % width // step] = values

@@ -33,7 +33,7 @@ class FastCompleter:
     ) -> DepthPrediction:
         """See ``Completer.infer``. Where every twelfth cell holds a point, planes give way to medians."""
         image, sparse = check_inputs(image, sparse, camera)
-        count = int(np.count_nonzero(sparse))
+        count = int(np.count_nonzero(sparse != 0))
         if not count:
             return unknown(sparse.shape)
         step = grid_step(sparse.shape, 1, self.settings_dense)

@@ -46,10 +46,10 @@ def build(sparse: FloatImage, step: int, occupancy: float = 0.55, groups: int = 
     """
     height, width = sparse.shape
     shape = (-(-height // step), -(-width // step))
-    pixels = np.flatnonzero(sparse)
+    pixels = np.flatnonzero(sparse != 0)
     slot = np.zeros(shape, np.int64)
     slot[pixels // width // step, pixels % width // step] = pixels + 1  # the last point of a cell stays
-    rows, columns = np.nonzero(slot)
+    rows, columns = np.nonzero(slot != 0)
     pixels = slot[rows, columns] - 1
     middle = (step - 1) / 2
     y = ((pixels // width - middle) / step).astype(np.float32)

@@ -82,6 +82,11 @@ def fit(points: Neighborhood, starts: Sequence[Sequence[float]] = (NARROW, SHRIN
     return Surfels(inverse - gy * points.y - gx * points.x, gy, gx, belief, residual)
 
 
+def _dot(weight: Array, value: Array) -> Array:
+    """Return the sum over the neighbours of the products, (n,)."""
+    return np.einsum("kn,kn->n", weight, value)
+
+
 def _solve(dy, dx, rise, weight, starts, block) -> Array:
     """Return the relative slopes (2, n) of the start that most neighbours agree with."""
     best = np.zeros((2, rise.shape[1]), np.float32)
@@ -92,8 +97,8 @@ def _solve(dy, dx, rise, weight, starts, block) -> Array:
         first = scales[0] if scales[0] == scales[-1] else 1.0
         w = weight / (1 + np.square(rise / np.float32(first)))
         for scale in scales:
-            a, b, c = (w * yy).sum(0) + ridge, (w * yx).sum(0), (w * xx).sum(0) + ridge
-            p, q = (w * yr).sum(0), (w * xr).sum(0)
+            a, b, c = _dot(w, yy) + ridge, _dot(w, yx), _dot(w, xx) + ridge
+            p, q = _dot(w, yr), _dot(w, xr)
             determinant = a * c - b * b
             sy, sx = (p * c - q * b) / determinant, (q * a - p * b) / determinant
             miss = rise - dy * sy - dx * sx
