@@ -91,7 +91,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         inverse = np.take(points.inverse, near)
         np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
         center = _mean(weight, value)
-        off, share = inverse, slope
+        off, share, total = inverse, slope, weight.sum(0)
         for scale in settings.scales:
             np.multiply(value, 1 / (center * np.float32(scale)), out=off)
             off -= np.float32(1 / scale)
@@ -105,7 +105,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         np.square(off, out=off)
         agreement = np.sqrt(_mean(share, off) / total)
         dispute = np.sqrt(_mean(weight, off))
-        distance = np.sqrt(_mean(weight, away)) / np.float32(points.block)
+        distance = np.sqrt(_mean(weight, away)) * np.float32(1 / points.block)
         residual = _mean(weight, np.take(surfels.residual, near))
         return center, agreement, dispute, distance, residual
 
@@ -115,12 +115,12 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
 
 def _mean(weight: Array, value: Array) -> Array:
     """Return the weighted sum over the neighbours, (rows, w)."""
-    return np.einsum("kij,kij->ij", weight, value)
+    return np.asarray(np.einsum("kij,kij->ij", weight, value), np.float32)
 
 
 def _color_change(guide, colors, near, py, px, band) -> Array:
     """Sum of colour changes from each cell to the middle of the way and from there to the point."""
-    height, width = guide.shape[1:]
+    width = guide.shape[2]
     y = np.arange(band.start, band.stop, dtype=np.float32)[:, None] + 1  # halves are rounded up
     x = np.arange(width, dtype=np.float32) + 1
     middle = ((py + y) * np.float32(0.5)).astype(np.int32)
