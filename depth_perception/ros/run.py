@@ -63,7 +63,7 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
             file=sys.stderr,
         )
         return 2
-    from rclpy.exceptions import InvalidParameterException
+    from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
@@ -80,7 +80,7 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
             _spin(executor, node, ExternalShutdownException)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (StartError, ParameterError, InvalidParameterException) as error:
+    except (StartError, ParameterError, ParameterException) as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         status = 2
     finally:
@@ -113,7 +113,8 @@ def _initialize(rclpy: Any, args: list[str] | None, handlers: Any) -> None:
     try:
         rclpy.init(args=args, signal_handler_options=handlers)
     except Exception as error:  # rclpy has no common base class for these
-        raise StartError(f"cannot start ROS: {error}") from error
+        text = f"{type(error).__name__}: {error}" if str(error).startswith("[") else error  # only a list of words
+        raise StartError(f"cannot start ROS: {text}") from error
 
 
 def _finish(rclpy: Any, node: Any, executor: Any, status: int) -> int:

@@ -98,13 +98,25 @@ def test_a_start_error_is_one_line(start):
     assert errors == "subject: no such thing, try another\n"
 
 
-def test_bad_ros_arguments_are_one_line(start):
-    process = start(arguments="['program', '--ros-args', '--params-file', '/nowhere.yaml']")
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [(["--params-file", "/nowhere.yaml"], ["/nowhere.yaml"]), (["--sped", "3"], ["Unknown", "--sped"])],
+)
+def test_bad_ros_arguments_are_one_line(start, arguments, texts):
+    process = start(arguments=repr(["program", "--ros-args", *arguments]))
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 2
-    assert "/nowhere.yaml" in errors
+    assert all(text in errors for text in texts)
     assert "Traceback" not in errors
     assert errors.splitlines()[-1].startswith("subject: cannot start ROS")
+
+
+def test_a_parameter_of_rclpy_with_a_wrong_type_is_one_line(start):
+    process = start(arguments=repr(["program", "--ros-args", "-p", "use_sim_time:=maybe"]))
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "use_sim_time" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_failing_callback_is_told_and_survived(start):
