@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,9 +86,15 @@ class ParameterTable(Mapping[str, Parameter]):
         resolved = self.defaults()
         for name, value in values.items():
             if name not in self._by_name:
-                raise ParameterError(f"{name}: no such parameter; known: {', '.join(self._by_name)}")
+                raise ParameterError(f"{name}: no such parameter; {self._meant(name)}")
             resolved[name] = self._by_name[name].check(value)
         return resolved
+
+    def _meant(self, name: str) -> str:
+        """Return what to say about an unknown name: those like it, else all."""
+        ends = [known for known in self._by_name if known.endswith(f".{name}")]
+        likely = ends or difflib.get_close_matches(name, self._by_name, cutoff=0.75)
+        return f"did you mean {' or '.join(likely)}?" if likely else f"known: {', '.join(self._by_name)}"
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -29,7 +29,9 @@ def test_defaults_are_overridden_and_whole_numbers_become_floats():
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("modle", "fast", "modle: no such parameter"),
+        ("modle", "fast", r"modle: no such parameter; did you mean model\?"),
+        ("queue", 3, r"queue: no such parameter; did you mean sync.queue\?"),
+        ("depth", 3, "depth: no such parameter; known: model, sync.interval, sync.queue, active"),
         ("model", "quick", "'quick' is not one of fast, slow"),
         ("model", 3, "expected str, got 3"),
         ("sync.interval", 1.5, "above the maximum 1"),
