@@ -32,7 +32,7 @@ COMMON = (
         Argument(
             argument,
             "",
-            f"{COMPLETION_PARAMETERS[parameter].description} Empty: as in params_file.",
+            f"{COMPLETION_PARAMETERS[parameter].description} Left out: as in params_file.",
             ("", *COMPLETION_PARAMETERS[parameter].choices) if COMPLETION_PARAMETERS[parameter].choices else (),
         )
         for argument, parameter in COMPLETION_SETTINGS.items()

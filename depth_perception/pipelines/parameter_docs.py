@@ -54,7 +54,7 @@ def yaml_text(table: ParameterTable, node: str) -> str:
     """
     lines = [
         f"# Every parameter of {node} with its default. Delete what you do not change.",
-        "# Made by: depth_perception parameters completion; do not edit the copy in config/.",
+        f"# Made by: depth_perception parameters {node.removesuffix('_node')}; do not edit the copy in config/.",
         "/**:",
         "  ros__parameters:",
     ]
