@@ -54,6 +54,8 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
     """
     stop = StopFlag()
     use_fastdds_profile()
+    # the node tells once what is wrong with an image; OpenCV would print it for every one
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:
         import rclpy
     except ImportError as error:

@@ -119,6 +119,14 @@ def test_a_parameter_of_rclpy_with_a_wrong_type_is_one_line(start):
     assert "Traceback" not in errors
 
 
+def test_opencv_does_not_print_beside_the_node(start):
+    body = "import cv2, numpy; cv2.imdecode(numpy.frombuffer(bytes([137]) + b'PNG' + bytes(30), numpy.uint8), -1)"
+    body += "; cv2.imdecode(cv2.imencode('.png', numpy.zeros((8, 8), 'u1'))[1][:12], -1); node.exit_status = 0"
+    process = start(body)
+    _, errors = process.communicate(timeout=20)
+    assert errors == ""
+
+
 def test_a_failing_callback_is_told_and_survived(start):
     body = "node.create_timer(0.05, lambda: 1 / 0)"
     process = start(body)
