@@ -39,7 +39,7 @@ CAUSES = {
     "no_partner": "no range data within sync.max_interval of the image",
     "late": "the message came after newer ones had been paired",
     "duplicate": "a second message with the same stamp",
-    "queue_full": "more messages waited for a partner than sync.queue_size",
+    "queue_full": "no range data within bound, and more images waiting than sync.queue_size",
     "time_jump": "stamps jumped back by more than time_jump.backward",
 }
 """What the causes that the synchroniser counts mean."""

@@ -80,7 +80,7 @@ class SyncedSet:
 class SyncStatistics:
     """Counts since the start: sets passed on with and without range data, messages lost by cause, distances in s.
 
-    Causes: ``no_partner`` (nothing in bound), ``queue_full`` (too many images waiting), ``late`` (behind what was
+    Causes: ``no_partner`` (nothing in bound), ``queue_full`` (nothing in bound, and no room to wait), ``late`` (behind what was
     passed on, images and range data alike), ``duplicate`` (image stamp seen twice), ``time_jump``, and the
     reasons given to reset. ``missed`` is the distance from the last image without a partner to the range data
     nearest to it, positive where that is the later; None if there was none to choose from.
@@ -130,6 +130,7 @@ class Synchronizer:
             self._settings = settings
             self._other_stamps = [stamp + move for stamp in self._other_stamps]
             self._limit_queues()
+        self._pass_on()
 
     def add_image(self, stamp: int, payload: Any, now: int) -> None:
         """Take an image; ``stamp`` and ``now`` in nanoseconds."""
@@ -218,10 +219,10 @@ class Synchronizer:
 
     def _limit_queues(self) -> None:
         size = self._settings.queue_size
-        excess = len(self._images) - size
-        if excess > 0:
-            self._drop("queue_full", excess)
-            del self._images[:excess], self._image_stamps[:excess]
+        excess = max(len(self._images) - size, 0)
+        for stamp, _, payload in self._images[:excess]:  # no room to wait for a nearer partner: take what is there
+            self._choose(stamp, payload, "queue_full")
+        del self._images[:excess], self._image_stamps[:excess]
         # of the others at or before the last set only the newest can still be the nearest of an image to come
         useless = 0 if self._last is None else bisect_right(self._other_stamps, self._last) - 1
         useless = max(useless, len(self._others) - size)
@@ -245,7 +246,7 @@ class Synchronizer:
             self._choose(stamp, payload)
         del self._images[:count], self._image_stamps[:count]
 
-    def _choose(self, stamp: int, payload: Any) -> None:
+    def _choose(self, stamp: int, payload: Any, cause: str = "no_partner") -> None:
         settings, stamps = self._settings, self._other_stamps
         bound = 0 if settings.policy == "exact" else _nanoseconds(settings.max_interval)
         after = bisect_left(stamps, stamp)
@@ -259,7 +260,7 @@ class Synchronizer:
         elif settings.publish_partial:
             decided = SyncedSet(stamp, payload, None, None, None, True)
         else:
-            self._drop("no_partner")
+            self._drop(cause)
             self._missed = (stamps[nearest] - stamp) * 1e-9 if nearest >= 0 else None
             return
         self._last = stamp

@@ -308,6 +308,16 @@ def test_the_callback_runs_outside_the_lock():
     assert seen == ["i0", "i30"]
 
 
+def test_a_full_queue_takes_the_partner_it_has_instead_of_dropping():
+    sync, out = build(queue_size=2, timeout=10.0, max_interval=0.05)
+    cloud(sync, 0)
+    for t in (10, 20, 30, 40, 90, 100, 110):  # a fast camera, and the next cloud far away
+        image(sync, t)
+    assert out == [(10, "c0", -10.0), (20, "c0", -20.0), (30, "c0", -30.0), (40, "c0", -40.0)]
+    assert sync.statistics().drops == {"queue_full": 1}
+    assert sync.statistics().missed == pytest.approx(-0.09)
+
+
 def test_settings_change_at_run_time():
     sync, out = build(max_interval=0.001, offset=0.0, queue_size=5)
     cloud(sync, 100)
@@ -383,8 +393,7 @@ class Model:
                 self.clouds[stamp] = True
         self.decide(now)
         while len(self.images) > s.queue_size:
-            del self.images[min(self.images)]
-            self.drop("queue_full")
+            self.choose(min(self.images), "queue_full")
         while len(self.clouds) > s.queue_size:
             del self.clouds[min(self.clouds)]
         if self.last is not None:
@@ -401,15 +410,19 @@ class Model:
             )
             if not waited_out and not any(c >= stamp for c in self.clouds):
                 break
-            bound = 0 if s.policy == "exact" else s.max_interval * 1e9
-            near = [c for c in self.clouds if abs(c - stamp) <= bound]
-            best = min(near, key=lambda c: (abs(c - stamp), -c), default=None)
-            del self.images[stamp]
-            if best is None and not s.publish_partial:
-                self.drop("no_partner")
-                continue
-            self.last = stamp
-            self.out.append((stamp, best))
+            self.choose(stamp, "no_partner")
+
+    def choose(self, stamp, cause):
+        s = self.s
+        bound = 0 if s.policy == "exact" else s.max_interval * 1e9
+        near = [c for c in self.clouds if abs(c - stamp) <= bound]
+        best = min(near, key=lambda c: (abs(c - stamp), -c), default=None)
+        del self.images[stamp]
+        if best is None and not s.publish_partial:
+            self.drop(cause)
+            return
+        self.last = stamp
+        self.out.append((stamp, best))
 
 
 steps = st.lists(
