@@ -82,14 +82,17 @@ def block_size(
 def _nearest_of_groups(rows, columns, shape, block, groups) -> NDArray[np.int64]:
     group = (rows - rows.min()) // block % groups * groups + (columns - columns.min()) // block % groups
 
-    def nearest(members: NDArray[np.int64]) -> NDArray[np.int64]:
-        free = np.ones(shape, np.uint8)
-        free[rows[members], columns[members]] = 0
-        _, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-        table = np.zeros(len(members) + 2, np.int64)
-        table[label[rows[members], columns[members]]] = members
-        return np.take(table, np.asarray(label, np.int32))
+    members = [m for m in (np.flatnonzero(group == g) for g in range(groups**2)) if len(m)]
+    near = np.empty((len(members), *shape), np.int64)
 
-    return np.stack(
-        parallel_map(nearest, [m for m in (np.flatnonzero(group == g) for g in range(groups**2)) if len(m)])
-    )
+    def fill(index: int) -> None:
+        own = members[index]
+        free = np.ones(shape, np.uint8)
+        free[rows[own], columns[own]] = 0
+        _, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        table = np.zeros(len(own) + 2, np.int64)
+        table[label[rows[own], columns[own]]] = own
+        np.take(table, np.asarray(label), out=near[index], mode="clip")  # checking first would need a copy
+
+    parallel_map(fill, range(len(members)))
+    return near

@@ -69,8 +69,8 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
         inverse = enlarge_guided(surface.inverse, step, image, small)
     else:
         inverse = enlarge(surface.inverse, step, sparse.shape)
-    depth = np.reciprocal(inverse)
-    deviation = deviation * depth
+    depth = np.reciprocal(inverse, out=inverse)
+    deviation *= depth
     inlier = keep_measurements(depth, deviation, sparse, measured)
     own = inlier.reshape(-1)[points.pixels]  # those that came onto the grid were also judged by their neighbours
     inlier.reshape(-1)[points.pixels] = np.minimum(planes.belief, own)

@@ -51,40 +51,78 @@ def fit(points: Neighborhood, starts: Sequence[Sequence[float]] = (NARROW, SHRIN
     A start is the sequence of scales its iterations use; with no start all slopes are zero and only the rating is made.
     """
     count = len(points.rows)
-    near = points.near[:, points.rows, points.columns]  # (k, n)
-    dy = np.take(points.y, near) - points.y
-    dx = np.take(points.x, near) - points.x
     inverse = points.inverse
-    rise = np.take(inverse, near) / inverse - 1  # relative to the point, so that units do not matter
-    distance = (dy * dy + dx * dx) / np.float32(points.block**2)
-    reach = np.exp(-np.float32(_REACH) * distance) * (distance > 0)
+    near = np.take(points.near.reshape(len(points.near), -1), points.rows * points.shape[1] + points.columns, axis=1)
+    parts = bands(count, 1 if count < 2000 else 4)
 
-    def solve(band: slice) -> Array:
-        return _solve(dy[:, band], dx[:, band], rise[:, band], reach[:, band], starts, points.block)
+    def solve(band: slice) -> tuple[Array, ...]:
+        """See the neighbours from each point and fit: dy, dx, relative rise, reach (k, n), slopes (2, n)."""
+        who = near[:, band]
+        dy, dx, rise = np.take(points.y, who), np.take(points.x, who), np.take(inverse, who)
+        dy -= points.y[band]
+        dx -= points.x[band]
+        rise *= np.reciprocal(inverse[band])  # relative to the point, so that units do not matter
+        rise -= 1
+        distance = dy * dy
+        distance += dx * dx
+        reach = np.exp(distance * np.float32(-_REACH / points.block**2))
+        reach *= distance > 0
+        return dy, dx, rise, reach, _solve(dy, dx, rise, reach, starts, points.block)
 
-    sy, sx = np.concatenate(parallel_map(solve, bands(count, 1 if count < 2000 else 4)), axis=1)
-    mine = rise - dy * sy - dx * sx  # the neighbour against my plane
-    theirs = rise - (dy * np.take(sy, near) + dx * np.take(sx, near)) * (1 + rise)  # me against the neighbour's
-    miss = np.minimum(np.abs(mine), np.abs(theirs))
-    support = (np.exp(-np.square(miss / np.float32(_BELIEF_SCALE))) * reach).sum(0)
-    prior = np.float32(_BELIEF_PRIOR)
-    belief = (support + prior) / (support + np.float32(_BELIEF_SHARE) * reach.sum(0) + prior)
-    belief = np.square(np.minimum(belief * np.float32(1 + _BELIEF_SHARE), np.float32(1)))  # 1 if all agree
-    heard = reach * np.take(belief, near)
-    residual = (heard * np.minimum(np.abs(mine), np.float32(1))).sum(0) / (heard.sum(0) + np.float32(1e-6))
+    seen = parallel_map(solve, parts)
+    sy, sx = np.concatenate([slopes for *_, slopes in seen], axis=1)
+
+    def rate(job: tuple[slice, tuple[Array, ...]]) -> tuple[Array, Array, Array]:
+        """Judge each point by its neighbours: misfit of the neighbours, its own against theirs (k, n), belief (n,)."""
+        band, (dy, dx, rise, reach, _) = job
+        who = near[:, band]
+        mine = rise - dy * sy[band] - dx * sx[band]  # the neighbour against my plane
+        theirs = dy * np.take(sy, who)
+        theirs += dx * np.take(sx, who)
+        theirs *= 1 + rise
+        np.subtract(rise, theirs, out=theirs)  # me against the neighbour's
+        miss = np.minimum(np.abs(mine), np.abs(theirs))
+        miss *= np.float32(1 / _BELIEF_SCALE)
+        support = _dot(np.exp(-np.square(miss, out=miss), out=miss), reach)
+        prior = np.float32(_BELIEF_PRIOR)
+        belief = (support + prior) / (support + np.float32(_BELIEF_SHARE) * reach.sum(0) + prior)
+        return (
+            mine,
+            theirs,
+            np.square(np.minimum(belief * np.float32(1 + _BELIEF_SHARE), np.float32(1))),
+        )  # 1: all agree
+
+    rated = parallel_map(rate, zip(parts, seen))
+    belief = np.concatenate([one for *_, one in rated])
     gy, gx = sy * inverse, sx * inverse
-    if starts:
-        alike = heard / (1 + np.square(theirs / np.float32(_AGREEMENT)))
+
+    def share(job: tuple[slice, tuple[Array, ...], tuple[Array, Array, Array]]) -> tuple[Array, Array, Array]:
+        """Return the misfit of the believed neighbours and the slopes partly taken from those that agree, (n,)."""
+        band, (*_, reach, _slopes), (mine, theirs, _) = job
+        who = near[:, band]
+        heard = np.take(belief, who)
+        heard *= reach
+        residual = _dot(heard, np.minimum(np.abs(mine, out=mine), np.float32(1), out=mine))
+        residual /= heard.sum(0) + np.float32(1e-6)
+        if not starts:
+            return residual, gy[band], gx[band]
+        theirs *= np.float32(1 / _AGREEMENT)
+        np.square(theirs, out=theirs)
+        theirs += 1
+        alike = np.divide(heard, theirs, out=theirs)
         total = alike.sum(0) + np.float32(1e-6)
         mix = np.float32(_SHARED_SLOPE) * np.minimum(total, np.float32(1))
-        gy = gy + mix * ((alike * np.take(gy, near)).sum(0) / total - gy)
-        gx = gx + mix * ((alike * np.take(gx, near)).sum(0) / total - gx)
-    return Surfels(inverse - gy * points.y - gx * points.x, gy, gx, belief, residual)
+        new_y = gy[band] + mix * (_dot(alike, np.take(gy, who)) / total - gy[band])
+        return residual, new_y, gx[band] + mix * (_dot(alike, np.take(gx, who)) / total - gx[band])
+
+    residual, gy, gx = (np.concatenate(field) for field in zip(*parallel_map(share, zip(parts, seen, rated))))
+    offset = np.asarray(inverse - gy * points.y - gx * points.x, np.float32)
+    return Surfels(offset, gy, gx, belief, residual)
 
 
 def _dot(weight: Array, value: Array) -> Array:
     """Return the sum over the neighbours of the products, (n,)."""
-    return np.einsum("kn,kn->n", weight, value)
+    return np.asarray(np.einsum("kn,kn->n", weight, value), np.float32)
 
 
 def _solve(dy, dx, rise, weight, starts, block) -> Array:
