@@ -82,8 +82,8 @@ class SyncStatistics:
 
     Causes: ``no_partner`` (nothing in bound), ``queue_full`` (nothing in bound and no room to wait), ``late``
     (behind what was passed on, images and range data alike), ``duplicate`` (image stamp seen twice),
-    ``time_jump``, and the reasons given to reset. ``missed`` is the distance from the last image without a partner to the range data
-    nearest to it, positive where that is the later; None if there was none to choose from.
+    ``time_jump``, and the reasons given to reset. ``missed`` is the distance from the last image without a
+    partner to the range data nearest to it, positive where that is the later; None if there was none to choose from.
     """
 
     pairs: int = 0
