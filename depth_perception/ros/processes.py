@@ -70,6 +70,11 @@ class Child:
                     with lock:
                         print(f"[{self.name}] {line}", file=output, flush=True)
 
+    def kill_left_behind(self) -> None:
+        """Kill what the process started and left running; call it soon after the end, before its id can come again."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left, or only zombies are
+            os.killpg(self._popen.pid, signal.SIGKILL)
+
 
 class ProcessGroup:
     """Start named processes and end all of them together; use it in a ``with`` statement.
@@ -140,6 +145,7 @@ class ProcessGroup:
 
     def stop(self) -> None:
         """End every running process: SIGINT, after the patience SIGTERM, then SIGKILL. Never longer than twice that."""
+        ending = self.running()
         for number, share in ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 0.5)):
             try:
                 for child in self.running():
@@ -151,5 +157,7 @@ class ProcessGroup:
                 continue  # a second Ctrl-C: the user insists, so the next signal is sent at once
             if not self.running():
                 break
+        for child in ending:
+            child.kill_left_behind()
         for child in self.children:
             child.wait(0)

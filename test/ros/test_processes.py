@@ -62,17 +62,19 @@ def test_a_stubborn_process_is_terminated_after_the_patience():
     assert child.returncode == -signal.SIGTERM
 
 
-def test_its_own_children_end_too():
+@pytest.mark.parametrize("ignores", ["pass", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
+def test_its_own_children_end_too(ignores):
+    inner = f"import signal, time; {ignores}; print('ready', flush=True); time.sleep(60)"
     code = (
         "import subprocess, sys, time\n"
-        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "print(p.pid)\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {inner!r}])\n"
+        "print(p.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     group = ProcessGroup(None, patience=2.0)
     child = group.start("a", python(code))
-    until(lambda: bool(child.tail()))
-    grandchild = int(child.tail()[0])
+    until(lambda: len(child.tail()) == 2)
+    grandchild = next(int(line) for line in child.tail() if line != "ready")
     group.stop()
 
     def gone():
