@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    """Refuse to run where ``make test`` promised ROS and it is not there: those tests would silently skip."""
+    if not os.environ.get("DEPTH_PERCEPTION_EXPECT_ROS"):
+        return
+    try:
+        for name in ("rclpy", "depth_perception.msg", "tf2_msgs.msg", "rosbags"):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise pytest.UsageError(f"the build is broken: {error}; type: make clean && make test") from error
 
 
 @pytest.fixture(scope="session")

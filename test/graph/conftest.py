@@ -108,13 +108,13 @@ class Scene:
         return tf_message(types, [transform_message(types, LIDAR_FRAME, CAMERA_FRAME, stamp, self.T_lidar_camera)])
 
     def record(self, path: Path, frames: int, rate: float, cameras: tuple[str, ...] = ("/camera",)) -> Path:
-        """Write a recording; each camera has its own topics, the range scans come 5 ms after the images."""
+        """Write a recording; each camera has its own topics and stamps, 20 ms apart; scans come 5 ms after images."""
         types = rosbags_types()
         with RecordingWriter(path, typestore=types.typestore) as writer:
             writer.write("/tf_static", self.static_tf(types, START), START)
             for index in range(frames):
-                stamp = START + round(index * 1e9 / rate)
-                for camera in cameras:
+                for place, camera in enumerate(cameras):
+                    stamp = START + round(index * 1e9 / rate) + place * 20_000_000
                     writer.write(f"{camera}/camera_info", self.camera_info(types, stamp), stamp + 1_000_000)
                     writer.write(f"{camera}/image", self.image(types, stamp), stamp + 1_000_000)
                     writer.write(f"{camera}/points", self.points_message(types, stamp + 5_000_000), stamp + 6_000_000)

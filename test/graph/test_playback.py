@@ -113,6 +113,9 @@ def test_two_cameras_in_two_namespaces(graph, scene, tmp_path):
         observer.wait_for_outputs("depth/image_rect", node=f"{side}/completion_node")
     graph.play(bag, "-p", "wait_for_subscribers:=all")
     observer.wait(lambda: all(len(messages) >= 3 for messages in sides.values()), "depth of both cameras")
+    for place, side in enumerate(("left", "right")):  # each has stamps of its own, so nobody listened next door
+        stamps = {stamp_of(message.header) % 100_000_000 for message in sides[side]}
+        assert stamps == {place * 20_000_000}, side
 
 
 def test_player_remaps_and_limits_topics(graph, recording):
