@@ -1,0 +1,78 @@
+"""What all learned completers share: arrays in, network, arrays out. NumPy only, so that ONNX Runtime needs no torch.
+
+A ``Method`` turns an image and its points into the inputs of a network and the network's outputs into a prediction. A
+``Runner`` runs the network, wherever. Training uses the very same ``prepare``, so nothing differs on the robot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
+from depth_perception.models.calibration import Calibration
+from depth_perception.models.completer import check_inputs, unknown
+
+Array = NDArray[np.float32]
+Runner = Callable[[Sequence[Array]], Sequence[Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """``inputs``: float32 (1, C, h, w) each, in the order of ``Method.input_names``; ``scale``: metres per network unit.
+
+    ``context`` is whatever ``Method.finish`` needs of this image besides.
+    """
+
+    inputs: tuple[Array, ...]
+    scale: float
+    context: Any = None
+
+
+class Method(Protocol):
+    """One learned method, without its weights."""
+
+    family: str
+    config: Any
+    input_names: tuple[str, ...]
+
+    def prepare(self, image: NDArray[np.uint8] | None, sparse: FloatImage, camera: CameraModel | None) -> Prepared:
+        """Turn checked inputs with at least one point into network inputs; see ``Completer.infer`` for shapes."""
+        ...
+
+    def finish(self, outputs: Sequence[Array], prepared: Prepared) -> DepthPrediction:
+        """Turn network outputs (depth, deviation, inlier), each (1, 1, h, w), into metres at the image's size.
+
+        Depth and deviation come in units of ``prepared.scale``; the deviation is raw, not yet calibrated.
+        """
+        ...
+
+
+class LearnedCompleter:
+    """A method with its weights: a ``Completer``."""
+
+    def __init__(self, name: str, version: str, method: Method, run: Runner, calibration: Calibration | None = None):
+        self.name = name
+        self.version = version
+        self.method = method
+        self.run = run
+        self.calibration = calibration
+
+    def infer(
+        self, image: NDArray[np.uint8] | None, sparse: FloatImage, camera: CameraModel | None = None
+    ) -> DepthPrediction:
+        """See ``Completer.infer``. All NaN without any point."""
+        image, sparse = check_inputs(image, sparse, camera)
+        if not sparse.any():
+            return unknown(sparse.shape)
+        prepared = self.method.prepare(image, sparse, camera)
+        prediction = self.method.finish(self.run(prepared.inputs), prepared)
+        if self.calibration is None:
+            return prediction
+        density = np.count_nonzero(sparse) / sparse.size
+        deviation = self.calibration.apply(prediction.standard_deviation, prediction.depth, density)
+        return DepthPrediction(prediction.depth, deviation, prediction.inlier)
