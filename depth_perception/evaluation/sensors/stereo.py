@@ -1,0 +1,74 @@
+"""An active stereo camera: depth nearly everywhere, quantised in disparity, with holes where matching fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from depth_perception.evaluation.sensors.scan import Frame, Points, at_pixels, known, reach
+
+
+@dataclass(frozen=True)
+class Stereo:
+    """Depth from two cameras ``baseline`` metres apart, whose second stands to the right.
+
+    ``step``: disparities are multiples of so many pixels, so depth steps grow with z^2; ``noise``: standard deviation
+    of slowly varying disparity errors in pixels. Missing: the shadow that foreground casts to its left, bands along
+    edges with chance ``edge_holes``, dark and saturated surfaces and random patches with chance ``holes``,
+    and depth beyond ``limit`` metres (``least_share`` as for ``TimeOfFlight``).
+    """
+
+    baseline: float = 0.05
+    step: float = 0.1
+    noise: float = 0.1
+    limit: float = 10.0
+    least_share: float = 0.0
+    edge_holes: float = 0.7
+    holes: float = 0.5
+
+    def draw(self, frame: Frame, rng: np.random.Generator) -> Points:
+        """Return a point for every pixel that is not lost."""
+        height, width = frame.depth.shape
+        valid = known(frame.depth)
+        if not valid.any():
+            return at_pixels(frame.depth, np.zeros(0, np.intp))
+        limit = reach(frame.depth, self.limit, self.least_share)
+        depth = np.where(valid, frame.depth, np.float32(1e4))
+        # a sensor for far scenes has a wider base: else quantisation would leave nothing of them
+        base = np.float32(self.baseline * frame.camera.K[0, 0] * max(limit / self.limit, 1.0))
+        disparity = base / depth
+        # seen by the right camera at u - d; hidden there if something further right lands at the same place or left
+        landing = np.arange(width, dtype=np.float32) - disparity
+        lost = landing > np.minimum.accumulate(landing[:, ::-1], axis=1)[:, ::-1] + 0.5
+        lost |= ~valid | (depth > limit)
+        lost |= self._weak(frame, depth, rng)
+        measured = disparity + np.float32(self.noise) * _slow_noise(rng, height, width, 12)
+        if self.step > 0:
+            measured = np.maximum(np.rint(measured / np.float32(self.step)), 1) * np.float32(self.step)
+        pixels = np.flatnonzero(~lost)
+        z = base / np.maximum(measured, np.float32(1e-3))
+        return at_pixels(z, pixels)
+
+    def _weak(self, frame: Frame, depth, rng: np.random.Generator):
+        """Pixels without a match: along edges, at dark and saturated places, in random patches."""
+        height, width = depth.shape
+        wide = np.ones((3, 3), np.uint8)
+        edge = cv2.dilate(depth, wide) > 1.1 * cv2.erode(depth, wide)
+        patches = _slow_noise(rng, height, width, 6)
+        gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+        chance = np.where((gray < 12) | (gray > 250), np.float32(0.9 * self.holes), np.float32(0.1 * self.holes))
+        threshold = np.where(edge, np.float32(self.edge_holes), chance)
+        # patches is about normal, so comparing its rank with a chance makes connected holes of the right share
+        return patches < np.interp(threshold, _SHARES, _QUANTILES).astype(np.float32)
+
+
+def _slow_noise(rng: np.random.Generator, height: int, width: int, cell: int):
+    """Smooth noise of unit deviation, (height, width) float32, varying over about ``cell`` pixels."""
+    small = rng.standard_normal((height // cell + 2, width // cell + 2), np.float32)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(1.35)
+
+
+_SHARES = np.array([0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
+_QUANTILES = np.array([-9, -2.326, -1.645, -1.282, -0.842, -0.524, 0, 0.524, 0.842, 1.282, 1.645, 2.326, 9])
