@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -65,6 +66,10 @@ class CompletionTask(lightning.LightningModule):
         parts["val/mae"] = (error.sum((1, 2, 3)) / count).mean()
         parts["val/abs_rel"] = (relative.sum((1, 2, 3)) / count).mean()
         self.log_dict(parts, batch_size=len(valid), on_epoch=True, sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say what the weights belong to, so that they can be exported without the configuration file."""
+        checkpoint["network"] = {"family": self.family, "config": dataclasses.asdict(self.config)}
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule."""
