@@ -73,8 +73,8 @@ class Corruption:
             z *= np.maximum(1 + self.noise * rng.standard_normal(count), 0.05)
         if self.clusters > 0:
             z = _clusters(points, z, self.clusters, frame.depth.shape, rng)
-        hit = rng.choice(count, round(self.outliers * count), replace=False) if self.outliers > 0 else []
-        if len(hit):
+        if round(self.outliers * count):
+            hit = rng.choice(count, round(self.outliers * count), replace=False)
             near, far = np.percentile(points.z, (2, 98))
             z[hit] = np.exp(rng.uniform(np.log(near / 2), np.log(far * 2), len(hit)))
         return z
@@ -117,4 +117,3 @@ def _clusters(points: Points, z, share: float, shape: tuple[int, int], rng: np.r
         near = np.argpartition(away, size - 1)[:size]
         z[near] *= np.exp(rng.choice((-1.0, 1.0)) * rng.uniform(0.15, 0.7))
     return z
-

@@ -82,10 +82,11 @@ class Spinning:
 
 @dataclass(frozen=True)
 class SolidState:
-    """No spinning parts: ``rosette`` (two turning prisms, as Livox), ``lissajous`` (a mirror swinging about two axes)
-    or ``rows`` (a mirror sweeping line after line, forth and back).
+    """No spinning parts: a beam steered along a ``path``.
 
-    ``count`` shots per 640x480 image area over a field of ``span`` of the image's width and height.
+    ``rosette`` (two turning prisms, as Livox), ``lissajous`` (a mirror swinging about two axes) or ``rows`` (a mirror
+    sweeping line after line, forth and back). ``count`` shots per 640x480 image area over a field of ``span`` of the
+    image's width and height.
     """
 
     count: float
@@ -111,7 +112,7 @@ class SolidState:
         else:
             lines = max(round(np.sqrt(count * height / width) / 2), 2)
             y = np.floor(t * lines) / lines * 2 - 1 + 1 / lines
-            x = (2 * np.abs((t * lines + a) % 2 - 1) - 1) if lines > 1 else 2 * t - 1
+            x = np.sign(np.pi - a) * (2 * np.abs(t * lines % 2 - 1) - 1)
         u = (width - 1) / 2 + x * self.span * (width - 1) / 2
         v = (height - 1) / 2 + y * self.span * (height - 1) / 2
         directions = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(count)])

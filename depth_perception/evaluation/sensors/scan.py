@@ -60,12 +60,10 @@ class Points(NamedTuple):
 
     def select(self, chosen: NDArray) -> Points:
         """Return the points picked by a mask or index array."""
-        return Points(
-            self.u[chosen], self.v[chosen], self.z[chosen], None if self.ring is None else self.ring[chosen]
-        )
+        return Points(self.u[chosen], self.v[chosen], self.z[chosen], None if self.ring is None else self.ring[chosen])
 
 
-def known(depth: FloatImage) -> NDArray[np.bool_]:
+def known(depth: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return where a depth image (any shape, metres) holds a surface."""
     return (depth > 0) & (depth < FARTHEST)
 
@@ -100,9 +98,9 @@ def make_scan(points: Points, depth: FloatImage) -> Scan:
     A point where nothing is known, as one in the sky, counts as wrong.
     """
     pixels, inside = pixels_of(points, depth.shape)
-    nearest = np.full(depth.size, np.inf, np.float32)
-    np.minimum.at(nearest, pixels[inside], points.z[inside].astype(np.float32))
-    nearest = nearest.reshape(depth.shape)
+    flat = np.full(depth.size, np.inf, np.float32)
+    np.minimum.at(flat, pixels[inside], points.z[inside].astype(np.float32))
+    nearest = flat.reshape(depth.shape)
     given = nearest < np.inf
     sparse = np.where(given, nearest, np.float32(0))
     truth = np.where(known(depth), depth, np.float32(0))

@@ -42,8 +42,8 @@ class Uniform:
 class Corners:
     """Image corners with triangulated depth, as sparse visual odometry gives them.
 
-    ``count`` as for ``Uniform``; fewer where the image has no more corners. ``detector`` is ``good`` (Shi, Tomasi, *Good
-    Features to Track*, CVPR 1994) or ``fast`` (Rosten, Drummond, *Machine Learning for High-Speed Corner
+    ``count`` as for ``Uniform``; fewer where the image has no more corners. ``detector`` is ``good`` (Shi, Tomasi,
+    *Good Features to Track*, CVPR 1994) or ``fast`` (Rosten, Drummond, *Machine Learning for High-Speed Corner
     Detection*, ECCV 2006). Triangulation errors grow with the square of depth, so the relative error is
     ``noise`` times depth over the median depth of the points, at most three times ``noise``.
     """
@@ -82,9 +82,9 @@ def _good_features(gray, usable, count, rng) -> NDArray[np.intp]:
 
 def _fast_features(gray, usable, count, rng) -> NDArray[np.intp]:
     for threshold in (20, 6):  # in dull images take what there is
-        found = cv2.FastFeatureDetector_create(threshold).detect(gray, usable.astype(np.uint8))
+        found = cv2.FastFeatureDetector.create(threshold).detect(gray, usable.astype(np.uint8))
         if len(found) >= count:
             break
-    places = np.rint(cv2.KeyPoint_convert(found)).astype(np.intp).reshape(-1, 2)
+    places = np.rint(cv2.KeyPoint.convert(found)).astype(np.intp).reshape(-1, 2)
     pixels = places[:, 1] * gray.shape[1] + places[:, 0]
     return rng.choice(pixels, min(count, len(pixels)), replace=False)

@@ -58,9 +58,8 @@ def random_pattern(rng: np.random.Generator) -> Pattern:
     if kind == "spinning":
         return _random_spinning(rng)
     if kind == "corners":
-        return Corners(
-            _log_uniform(rng, 50, 1500), ("good", "fast")[int(rng.integers(2))], float(rng.choice((0, 0.005, 0.01, 0.02)))
-        )  # fmt: skip
+        noise = float(rng.choice((0, 0.005, 0.01, 0.02)))
+        return Corners(_log_uniform(rng, 50, 1500), ("good", "fast")[int(rng.integers(2))], noise)
     if kind == "dense":
         return Uniform(float(rng.uniform(0.05, 0.10)) * 640 * 480)
     if kind == "time_of_flight":

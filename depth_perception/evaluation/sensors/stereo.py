@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -58,17 +59,17 @@ class Stereo:
         edge = cv2.dilate(depth, wide) > 1.1 * cv2.erode(depth, wide)
         patches = _slow_noise(rng, height, width, 6)
         gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-        chance = np.where((gray < 12) | (gray > 250), np.float32(0.9 * self.holes), np.float32(0.1 * self.holes))
-        threshold = np.where(edge, np.float32(self.edge_holes), chance)
-        # patches is about normal, so comparing its rank with a chance makes connected holes of the right share
-        return patches < np.interp(threshold, _SHARES, _QUANTILES).astype(np.float32)
+        # patches are about normal, so a quantile cuts out connected holes of the wanted share
+        level = np.where((gray < 12) | (gray > 250), _quantile(0.9 * self.holes), _quantile(0.1 * self.holes))
+        level[edge] = _quantile(max(self.edge_holes, 0.1 * self.holes))
+        return patches < level
 
 
 def _slow_noise(rng: np.random.Generator, height: int, width: int, cell: int):
     """Smooth noise of unit deviation, (height, width) float32, varying over about ``cell`` pixels."""
     small = rng.standard_normal((height // cell + 2, width // cell + 2), np.float32)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(1.35)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(1.5)
 
 
-_SHARES = np.array([0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
-_QUANTILES = np.array([-9, -2.326, -1.645, -1.282, -0.842, -0.524, 0, 0.524, 0.842, 1.282, 1.645, 2.326, 9])
+def _quantile(share: float) -> np.float32:
+    return np.float32(NormalDist().inv_cdf(share) if 0 < share < 1 else np.inf if share >= 1 else -np.inf)
