@@ -31,20 +31,23 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["depth_perception", "depth_perception.*"]),
-    package_data={"": ["templates/*"]},
+    package_data={"": ["templates/*", "weights/*"]},
     data_files=[shared("config"), shared("config/rviz"), shared("launch"), shared("msg")],
     install_requires=[
         "Jinja2>=3.0",
         "PyYAML>=6.0",
         "matplotlib>=3.6",
         "numpy>=1.26",
+        "onnxruntime>=1.17",
         "rosbags>=0.11",
+        "safetensors>=0.4",
         "scipy>=1.11",
     ],
     extras_require={
         # only one OpenCV may be installed, and a robot's distribution brings its own
         "opencv": ["opencv-contrib-python-headless>=4.6"],
         "training": ["torch>=2.4", "tqdm>=4.60"],
+        "learning": ["jsonargparse[signatures]>=4.27", "lightning>=2.2", "onnx>=1.15", "rich>=13", "tensorboard>=2.14"],
         "view": ["rerun-sdk>=0.24"],
         "dev": [
             "hypothesis>=6.100",

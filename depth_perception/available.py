@@ -1,18 +1,22 @@
-"""Floor 0: the one place that decides which optional ROS Python packages this process may use.
+"""Floor 0: the one place that decides which optional Python packages this process may use.
 
-None of these packages is on PyPI, so each has a replacement of our own. Setting the environment
-variable ``DEPTH_PERCEPTION_WITHOUT`` to a comma-separated list of names hides them, which is how
-tests compare both ways on a machine that has them.
+The ROS packages are not on PyPI, so each has a replacement of our own; the others carry learned models. Setting the
+environment variable ``DEPTH_PERCEPTION_WITHOUT`` to a comma-separated list of names hides them, which is how tests
+compare both ways on a machine that has them.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import os
 from types import ModuleType
 
-OPTIONAL = ("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "rosbags")
+OPTIONAL = (
+    *("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "rosbags"),
+    *("safetensors", "onnxruntime", "torch", "onnx"),
+)
 
 
 @functools.cache
@@ -21,11 +25,25 @@ def optional(name: str) -> ModuleType | None:
 
     Raises ValueError for a name that is not in OPTIONAL, so that a typing error is not silence.
     """
-    if name not in OPTIONAL:
-        raise ValueError(f"{name!r} is not an optional package; known: {', '.join(OPTIONAL)}")
-    if name in os.environ.get("DEPTH_PERCEPTION_WITHOUT", "").split(","):
+    if _hidden(name):
         return None
     try:
         return importlib.import_module(name)
     except Exception:  # a compiled package built against another NumPy raises far more than ImportError
         return None
+
+
+def installed(name: str) -> bool:
+    """Say whether ``name`` of OPTIONAL is there and not hidden, without the time that importing it takes."""
+    if _hidden(name):
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # what a module that somebody put into sys.modules by hand can raise
+        return False
+
+
+def _hidden(name: str) -> bool:
+    if name not in OPTIONAL:
+        raise ValueError(f"{name!r} is not an optional package; known: {', '.join(OPTIONAL)}")
+    return name in os.environ.get("DEPTH_PERCEPTION_WITHOUT", "").split(",")

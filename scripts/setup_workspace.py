@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "build": ("runtime",),
     "demo": ("runtime", "training"),
-    "lint": ("runtime", "training", "view", "dev"),
-    "test": ("runtime", "training", "view", "dev"),
+    "lint": ("runtime", "training", "learning", "view", "dev"),
+    "test": ("runtime", "training", "learning", "view", "dev"),
 }
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Parts of the checkout that make up the ROS package
@@ -151,7 +151,7 @@ def prepare_environment(workspace: Workspace, groups: tuple[str, ...]) -> None:
         )
     installed = False
     for group in ("ros", *groups):
-        extra = torch_options(os.environ) if group == "training" else []
+        extra = torch_options(os.environ) if group in ("training", "learning") else []
         if wheels.install_is_current(venv, folder / f"{group}.txt", extra, workspace.key):
             continue
         if group == "training" and not extra:

@@ -26,11 +26,8 @@ KEYS = {
 }
 # Python module -> distribution on PyPI, where the names differ
 DISTRIBUTIONS = {"cv2": "opencv-contrib-python-headless", "yaml": "pyyaml", "rerun": "rerun-sdk"}
-PIP_ONLY = {
-    "rosbags",
-    "rerun",
-    "torch",
-}  # no rosdep key that apt can install; imported on use, with a word on how to get them
+# no rosdep key that apt can install; imported on use, with a word on how to get them
+PIP_ONLY = {"rosbags", "rerun", "torch", "onnx", "onnxruntime", "safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +89,7 @@ def test_every_import_has_a_key(repository, dependencies):
 def test_every_import_is_installed_by_make(repository, dependencies):
     """Only ROS itself comes from elsewhere."""
     listed = set()
-    for name in ("runtime", "training", "view"):
+    for name in ("runtime", "training", "learning", "view"):
         listed |= {line.lower() for line in (repository / "requirements" / f"{name}.txt").read_text().split("\n")}
     imported = imported_modules(repository / "depth_perception") | imported_modules(repository / "training")
     for module in imported - set(sys.stdlib_module_names) - {"depth_perception", "training", ""}:
