@@ -45,20 +45,25 @@ class Corners:
     ``count`` as for ``Uniform``; fewer where the image has no more corners. ``detector`` is ``good`` (Shi, Tomasi,
     *Good Features to Track*, CVPR 1994) or ``fast`` (Rosten, Drummond, *Machine Learning for High-Speed Corner
     Detection*, ECCV 2006). Triangulation errors grow with the square of depth, so the relative error is
-    ``noise`` times depth over the median depth of the points, at most three times ``noise``.
+    ``noise`` times depth over the median depth of the points, at most three times ``noise``. Where depth is known at
+    some pixels only, a corner may be moved by up to ``snap`` pixels to the nearest of them (``good`` alone).
     """
 
     count: float
     detector: str = "good"
     noise: float = 0.0
     exact: bool = False
+    snap: int = 0
 
     def draw(self, frame: Frame, rng: np.random.Generator) -> Points:
         """Return the strongest corners that keep their distance (``good``), or any of the strong ones (``fast``)."""
         gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         count = _count(self, frame)
-        find = _good_features if self.detector == "good" else _fast_features
-        points = at_pixels(frame.depth, find(gray, known(frame.depth), count, rng))
+        if self.detector == "fast":
+            pixels = _fast_features(gray, known(frame.depth), count, rng)
+        else:
+            pixels = _good_features(gray, known(frame.depth), count, self.snap)
+        points = at_pixels(frame.depth, pixels)
         if self.noise > 0 and len(points.z):
             growth = np.minimum(points.z / np.median(points.z), 3.0)
             factor = 1 + self.noise * growth * rng.standard_normal(len(points.z))
@@ -71,13 +76,26 @@ def _count(pattern: Uniform | Corners, frame: Frame) -> int:
     return max(round(pattern.count * scale), 1)
 
 
-def _good_features(gray, usable, count, rng) -> NDArray[np.intp]:
+def _good_features(gray, usable, count, snap) -> NDArray[np.intp]:
     distance = 0.35 * np.sqrt(gray.size / count)  # corners spread out, yet more of them where texture is
-    found = cv2.goodFeaturesToTrack(gray, count, 0.002, min(max(distance, 2.0), 12.0), mask=usable.astype(np.uint8))
-    if found is None:
+    distance = min(max(distance, 2.0), 12.0)
+    free = usable.astype(np.uint8)
+    if snap:
+        found = cv2.goodFeaturesToTrack(gray, 8 * count, 0.0005, distance)  # as many may find no depth nearby
+    else:
+        found = cv2.goodFeaturesToTrack(gray, count, 0.002, distance, mask=free)
+    if found is None or not usable.any():
         return np.zeros(0, np.intp)
     columns, rows = np.rint(found.reshape(-1, 2)).astype(np.intp).T
-    return rows * gray.shape[1] + columns
+    pixels = rows * gray.shape[1] + columns
+    if not snap:
+        return pixels
+    away, labels = cv2.distanceTransformWithLabels(1 - free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    owner = np.zeros(int(labels.max()) + 1, np.intp)
+    owner[labels[usable]] = np.flatnonzero(usable)
+    pixels = owner[labels.ravel()[pixels[away.ravel()[pixels] <= snap]]]
+    _, first = np.unique(pixels, return_index=True)
+    return pixels[np.sort(first)][:count]
 
 
 def _fast_features(gray, usable, count, rng) -> NDArray[np.intp]:

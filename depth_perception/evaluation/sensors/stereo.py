@@ -8,7 +8,7 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-from depth_perception.evaluation.sensors.scan import Frame, Points, at_pixels, known, reach
+from depth_perception.evaluation.sensors.scan import FARTHEST, Frame, Points, at_pixels, known, reach
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Stereo:
         if not valid.any():
             return at_pixels(frame.depth, np.zeros(0, np.intp))
         limit = reach(frame.depth, self.limit, self.least_share)
-        depth = np.where(valid, frame.depth, np.float32(1e4))
+        depth = np.where(valid, frame.depth, np.float32(FARTHEST))
         # a sensor for far scenes has a wider base: else quantisation would leave nothing of them
         base = np.float32(self.baseline * frame.camera.K[0, 0] * max(limit / self.limit, 1.0))
         disparity = base / depth
@@ -44,7 +44,7 @@ class Stereo:
         landing = np.arange(width, dtype=np.float32) - disparity
         lost = landing > np.minimum.accumulate(landing[:, ::-1], axis=1)[:, ::-1] + 0.5
         lost |= ~valid | (depth > limit)
-        lost |= self._weak(frame, depth, rng)
+        lost |= self._weak(frame, depth, valid, rng)
         measured = disparity + np.float32(self.noise) * _slow_noise(rng, height, width, 12)
         if self.step > 0:
             measured = np.maximum(np.rint(measured / np.float32(self.step)), 1) * np.float32(self.step)
@@ -52,11 +52,12 @@ class Stereo:
         z = base / np.maximum(measured, np.float32(1e-3))
         return at_pixels(z, pixels)
 
-    def _weak(self, frame: Frame, depth, rng: np.random.Generator):
+    def _weak(self, frame: Frame, depth, valid, rng: np.random.Generator):
         """Pixels without a match: along edges, at dark and saturated places, in random patches."""
         height, width = depth.shape
         wide = np.ones((3, 3), np.uint8)
-        edge = cv2.dilate(depth, wide) > 1.1 * cv2.erode(depth, wide)
+        measured = np.where(valid, depth, np.float32(0))  # what is not known makes no edge
+        edge = cv2.dilate(measured, wide) > 1.1 * cv2.erode(np.where(valid, depth, np.float32(FARTHEST)), wide)
         patches = _slow_noise(rng, height, width, 6)
         gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         # patches are about normal, so a quantile cuts out connected holes of the wanted share
