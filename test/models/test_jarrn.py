@@ -86,7 +86,6 @@ def test_large_images_are_worked_on_at_a_reduced_size(shape):
 
 
 def test_of_two_points_in_a_cell_each_is_judged_by_itself():
-    image, _, _ = scene((96, 128))
     sparse = np.zeros((96, 128), np.float32)
     sparse[::8, ::8] = 4
     sparse[40, 41] = 9  # beside the one at (40, 40)
@@ -146,5 +145,5 @@ def test_the_configuration_survives_json():
 
 @pytest.mark.parametrize("values", [{"offset_clamp": "clip"}, {"widths": (4, 8)}])
 def test_the_configuration_refuses_nonsense(values):
-    with pytest.raises(ValueError, match="offset_clamp|bottleneck"):
+    with pytest.raises(ValueError, match=r"offset_clamp|bottleneck"):
         JarrnConfig(**values)

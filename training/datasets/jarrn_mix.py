@@ -76,9 +76,8 @@ def lines(shape: tuple[int, ...], count: int) -> NDArray[np.bool_]:
     for i in range(0, most, max(_LINES[-1] // count, 1)):
         bend = 2e-4 * np.cos(np.pi / 2 * (1 - i / most))  # flat at the horizon
         offset = _SIDE / 2 / most / 1.8 * i + np.floor(i**1.2)
-        y = (bend * np.square(x / across - _SIDE / 2) + offset) * down
-        for side in (height / 2 + y, height / 2 - 1 - y):
-            row = np.floor(side).astype(int)
+        below = ((bend * np.square(x / across - _SIDE / 2) + offset) * down).astype(int)
+        for row in (height // 2 + below, (height + 1) // 2 - 1 - below):
             inside = (row >= 0) & (row < height)
             mask[row[inside], x[inside]] = True
     return mask
