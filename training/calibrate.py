@@ -1,8 +1,8 @@
 """The calibration step: how far raw deviations must be stretched so that intervals hold what they promise.
 
 Errors of the finished network are collected on held-out worlds seen by random sensors. A factor per density of points
-and size of the raw deviation makes 68 % of the errors lie within one deviation, and one number tells how many deviations
-hold 95 %.
+and size of the raw deviation makes 68 % of the errors lie within one deviation, and one number tells how many
+deviations hold 95 %.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def collect(
     seed: int = 0,
     scan: Callable[[Frame, np.random.Generator], Scan] | None = None,
 ) -> Errors:
-    """Run ``completer`` without its calibration over frames, a new random sensor each; pixels with points are left out."""
+    """Run ``completer`` without its calibration over frames, a random sensor each; measured pixels are left out."""
     plain = LearnedCompleter(completer.name, completer.version, completer.method, completer.run)
     parts = []
     for index, file in enumerate(files):

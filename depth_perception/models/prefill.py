@@ -46,30 +46,32 @@ def fill(image: NDArray[np.uint8] | None, sparse: FloatImage) -> Prefill:
     return _fill_dense(sparse, taken) if dense else _fill_sparse(image, sparse, taken)
 
 
-def _closest(shape: tuple[int, ...], taken: NDArray[np.int64]) -> tuple[FloatImage, NDArray[np.int64]]:
+def _closest(
+    shape: tuple[int, ...], taken: NDArray[np.int64], mask: int = cv2.DIST_MASK_5
+) -> tuple[FloatImage, NDArray[np.int64]]:
     """Return distance to and index (into ``taken``) of the closest point of every cell, (h, w)."""
     free = np.ones(shape, np.uint8)
     free.reshape(-1)[taken] = 0
-    distance, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    distance, label = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, mask, labelType=cv2.DIST_LABEL_PIXEL)
     table = np.zeros(len(taken) + 2, np.int64)
     table[label.reshape(-1)[taken]] = np.arange(len(taken))
     return np.asarray(distance, np.float32), np.take(table, np.asarray(label), mode="clip")
 
 
 def _fill_dense(sparse: FloatImage, taken: NDArray[np.int64]) -> Prefill:
-    """Closest point and median; points that the median contradicts are dropped first."""
+    """Closest point and median; points that the median contradicts take its value first."""
     inverse = np.reciprocal(sparse.reshape(-1)[taken])
-    distance, index = _closest(sparse.shape, taken)
+    distance, index = _closest(sparse.shape, taken, cv2.DIST_MASK_3)
     median = cv2.medianBlur(np.take(inverse, index), 5)
-    misfit = np.abs(inverse / median.reshape(-1)[taken] - 1)
-    kept = misfit < _OUTLIER
-    if kept.any() and not kept.all():
-        taken, inverse, misfit = taken[kept], inverse[kept], misfit[kept]
-        distance, index = _closest(sparse.shape, taken)
+    around = median.reshape(-1)[taken]
+    misfit = np.abs(inverse / around - 1)
+    outlier = misfit > _OUTLIER
+    if outlier.any():
+        inverse = np.where(outlier, around, inverse)  # cheaper than looking for the closest of the others
         median = cv2.medianBlur(np.take(inverse, index), 5)
     closest = np.take(inverse, index)
-    size = max(_WINDOW, 2 * int(round(float(distance.mean()) * 2)) + 1)
-    window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    size = max(_WINDOW, 2 * round(float(distance.mean()) * 2) + 1)
+    window = np.ones((size, size), np.uint8)
     near, far = cv2.dilate(closest, window), cv2.erode(closest, window)
     change = cv2.blur(np.abs(closest / median - 1), (5, 5))
     belief = np.take(1 / (1 + np.square(misfit / np.float32(0.05))), index)

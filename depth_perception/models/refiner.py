@@ -1,8 +1,8 @@
 """The refiner's NumPy side: what the weight-free completer knows becomes the input of a small network.
 
 Points are first filled in by the surface model of ``fast``. The network then sees the image, that filling, the nearest
-and the farthest surface that the points around a pixel allow, and the points themselves, and decides per pixel. The grid
-it works on follows the density of the points: sparse points need reach, dense ones need sharp edges.
+and the farthest surface that the points around a pixel allow, and the points themselves, and decides per pixel. The
+grid it works on follows the density of the points: sparse points need reach, dense ones need sharp edges.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from depth_perception.models.learned import Array, Prepared
 from depth_perception.models.prefill import Prefill, fill
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
-CHANNELS = 12
+CHANNELS = 14
 _MULTIPLE = 32  # the network halves five times
 
 
@@ -28,13 +28,15 @@ _MULTIPLE = 32  # the network halves five times
 class RefinerConfig:
     """``widths``: channels at 1/4, 1/8, 1/16, 1/32 of the working grid; ``blocks``: residual blocks at each.
 
-    ``detail``: channels at the full working grid. ``coarsen``: the working grid is halved while fewer than one cell in
+    ``detail``: channels that tell what is in a block of 4 x 4 cells; ``mixed``: hidden channels of the
+    choice. ``coarsen``: the working grid is halved while fewer than one cell in
     ``coarsen`` would hold a point and at most ``steps`` - 1 times; ``cells``: most cells of the working grid.
     """
 
-    widths: tuple[int, ...] = (40, 64, 112, 160)
+    widths: tuple[int, ...] = (32, 64, 128, 192)
     blocks: tuple[int, ...] = (1, 1, 1, 1)
-    detail: int = 12
+    detail: int = 48
+    mixed: int = 96
     coarsen: float = 100.0
     coarsest: int = 2
     cells: int = 330_000
@@ -70,11 +72,11 @@ class RefinerMethod:
     def prepare(
         self, image: NDArray[np.uint8] | None, sparse: FloatImage, camera: CameraModel | None = None
     ) -> Prepared:
-        """See ``Method.prepare``; the one input is (1, 12, h, w)."""
+        """See ``Method.prepare``; the one input is (1, 14, h, w)."""
         step = self.step(sparse)
         grid, small = reduce(image, sparse, step)
         filled = fill(small, grid)
-        features, scale = stack(small, grid, filled)
+        features, scale = stack(small, grid, filled, rays(camera, grid.shape, step))
         height, width = grid.shape
         bottom, right = -height % _MULTIPLE, -width % _MULTIPLE
         if bottom or right:
@@ -115,17 +117,18 @@ def reduce(
     grid[where // width // step, where % width // step] = values
     if image is None:
         return grid, None
-    full = cv2.copyMakeBorder(
-        image, 0, shape[0] * step - height, 0, shape[1] * step - width, cv2.BORDER_REPLICATE
-    )
+    full = cv2.copyMakeBorder(image, 0, shape[0] * step - height, 0, shape[1] * step - width, cv2.BORDER_REPLICATE)
     return grid, np.asarray(cv2.resize(full, (shape[1], shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def stack(image: NDArray[np.uint8] | None, sparse: FloatImage, filled: Prefill) -> tuple[FloatImage, float]:
-    """Return the features (12, h, w) and the scale in metres, from which depth is told in logarithms.
+def stack(
+    image: NDArray[np.uint8] | None, sparse: FloatImage, filled: Prefill, directions: FloatImage | None
+) -> tuple[FloatImage, float]:
+    """Return the features (14, h, w) and the scale in metres, from which depth is told in logarithms.
 
     Channels: colour (3), log of the filling, nearest, farthest and closest-by surface relative to it, measured depth
-    relative to it, mask, distance to the closest point, log relative deviation of the filling, belief in that point.
+    relative to it, mask, distance to the closest point, log relative deviation of the filling, belief in that point, and where
+    the camera is known the direction of the ray to the right and down (2).
     """
     features = np.zeros((CHANNELS, *sparse.shape), np.float32)
     if image is not None:
@@ -147,5 +150,20 @@ def stack(image: NDArray[np.uint8] | None, sparse: FloatImage, filled: Prefill) 
     features[10] *= np.float32(0.25)
     features[10] += np.float32(1)
     features[11] = filled.belief
+    if directions is not None:
+        features[12:] = directions
     np.clip(features[3:8], -5, 5, out=features[3:8])
     return features, float(np.exp(middle))
+
+
+def rays(camera: CameraModel | None, shape: tuple[int, int], step: int) -> FloatImage | None:
+    """Return half the tangents of the rays (2, h, w), to the right and down, through cells of ``step`` pixels."""
+    if camera is None:
+        return None
+    k = camera.K
+    middle = (step - 1) / 2
+    x = (np.arange(shape[1]) * step + middle - k[0, 2]) / k[0, 0]
+    y = (np.arange(shape[0]) * step + middle - k[1, 2]) / k[1, 1]
+    out = np.empty((2, *shape), np.float32)
+    out[0], out[1] = np.clip(x / 2, -1, 1), np.clip(y / 2, -1, 1)[:, None]
+    return out

@@ -11,20 +11,24 @@ Image = NDArray[np.uint8]
 
 def recolor(image: Image, rng: np.random.Generator) -> Image:
     """Return RGB uint8 (H, W, 3) with changed gain, white balance, contrast, gamma, saturation, noise and blur."""
-    light = image.astype(np.float32) * np.float32(1 / 255)
     if rng.random() < 0.8:
-        light = np.power(light, np.float32(np.exp(rng.normal(0, 0.25))))
-        light *= (np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.08, 3))).astype(np.float32)
-        mean = np.float32(light.mean())
-        light = mean + (light - mean) * np.float32(np.exp(rng.normal(0, 0.2)))
+        grey = np.arange(256, dtype=np.float32)[:, None] * np.float32(1 / 255)  # one curve a channel
+        curve = np.power(grey, np.float32(np.exp(rng.normal(0, 0.25))))
+        curve = curve * (np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.08, 3))).astype(np.float32)
+        middle = float(image[::8, ::8].mean()) / 255
+        curve = middle + (curve - middle) * np.float32(np.exp(rng.normal(0, 0.2)))
+        table = np.clip(curve * 255, 0, 255).astype(np.uint8)[None]  # (1, 256, 3)
+        image = np.asarray(cv2.LUT(image, table), np.uint8)
     if rng.random() < 0.4:
-        gray = light.mean(2, keepdims=True)
-        light = gray + (light - gray) * np.float32(0.0 if rng.random() < 0.4 else rng.uniform(0, 1.6))
+        keep = 0.0 if rng.random() < 0.4 else float(rng.uniform(0, 1.6))
+        image = np.asarray(cv2.transform(image, keep * np.eye(3) + (1 - keep) / 3), np.uint8)
     if rng.random() < 0.3:
-        light = np.asarray(cv2.GaussianBlur(light, (5, 5), float(rng.uniform(0.3, 1.4))), np.float32)
+        image = np.asarray(cv2.GaussianBlur(image, (5, 5), float(rng.uniform(0.3, 1.4))), np.uint8)
     if rng.random() < 0.5:
-        light = light + rng.standard_normal(light.shape, np.float32) * np.float32(rng.uniform(0, 0.04))
-    return np.asarray(np.clip(light * 255, 0, 255), np.uint8)
+        noise = rng.integers(-128, 128, image.shape, np.int8)  # even; what matters is its strength
+        strength = float(rng.uniform(0, 10)) / 74  # 74: standard deviation of the above
+        image = np.asarray(cv2.add(image, noise * np.float32(strength), dtype=cv2.CV_8U), np.uint8)
+    return image
 
 
 def displace(image: Image, rng: np.random.Generator, pixels: float) -> Image:

@@ -15,6 +15,7 @@ from training.datasets.rendered import Augmentation, RenderedFrames, collate, fr
 class RenderedData(lightning.LightningDataModule):
     """Frames of ``folder``, prepared for ``family`` with ``config`` (settings that differ from the defaults).
 
+    ``overrides`` hold for the data alone: samples of a batch must have one size, so nothing may be coarsened.
     ``crop`` is (height, width) in pixels, multiples of 32. ``workers`` processes prepare samples; ``epoch`` is how many
     samples count as one epoch, whatever the number of frames.
     """
@@ -24,22 +25,23 @@ class RenderedData(lightning.LightningDataModule):
         folder: str,
         family: str,
         config: dict[str, Any] | None = None,
+        overrides: dict[str, Any] | None = None,
         crop: tuple[int, int] = (224, 320),
         batch_size: int = 16,
         workers: int = 1,
         epoch: int = 8_000,
         validation: int = 256,
-        augmentation: Augmentation = Augmentation(),
+        augmentation: Augmentation | None = None,
     ):
         super().__init__()
         self.folder = folder
-        self.method = families.method(family, families.configuration(family, config))
+        self.method = families.method(family, families.configuration(family, {**(config or {}), **(overrides or {})}))
         self.crop = crop
         self.batch_size = batch_size
         self.workers = workers
         self.epoch = epoch
         self.validation = validation
-        self.augmentation = augmentation
+        self.augmentation = augmentation or Augmentation()
 
     def train_dataloader(self) -> DataLoader:
         """Return shuffled, augmented samples of the frames that are for training."""

@@ -29,6 +29,7 @@ class Augmentation:
     misaligned: float = 0.4
     pixels: float = 1.5
     without_image: float = 0.03
+    without_camera: float = 0.1
 
 
 def load_frame(path: Path) -> Frame:
@@ -46,7 +47,9 @@ def frame_files(folder: Path | str, held_out: bool) -> list[Path]:
     """
     files = sorted(Path(folder).glob("*.npz"))
     if not files:
-        raise FileNotFoundError(f"no rendered frames (*.npz) in {folder}; make some with python -m training.synthetic.frames")
+        raise FileNotFoundError(
+            f"no rendered frames (*.npz) in {folder}; make some with python -m training.synthetic.frames"
+        )
     block = 20
     return [f for f in files if (int(f.stem) // block % HELD_OUT_SHARE == 0) == held_out]
 
@@ -99,14 +102,14 @@ class RenderedFrames(Dataset):
             rng = np.random.default_rng([self.seed, index])
         frame = load_frame(self.files[index])
         for _ in range(8):
-            image, depth, scan = self._draw(frame, rng)
+            image, depth, scan, camera = self._draw(frame, rng)
             checked, sparse = check_inputs(image, scan.sparse, None)
             if sparse.any():
                 break
         else:  # a view of the sky: any point will do
             sparse, depth = np.full(self.crop, 5.0, np.float32), np.zeros(self.crop, np.float32)
-            checked, scan = None, Scan(sparse, np.ones_like(sparse))
-        prepared = self.method.prepare(checked, sparse, None)
+            checked, scan, camera = None, Scan(sparse, np.ones_like(sparse)), None
+        prepared = self.method.prepare(checked, sparse, camera)
         inlier = np.where(sparse > 0, np.nan_to_num(scan.inlier, nan=1.0), -1.0).astype(np.float32)
         return {
             "inputs": tuple(torch.from_numpy(np.ascontiguousarray(x[0])) for x in prepared.inputs),
@@ -133,7 +136,11 @@ class RenderedFrames(Dataset):
                 image = displace(image, rng, options.pixels)
             if rng.random() < options.without_image:
                 image = None
-        return image, frame.depth[window], Scan(scan.sparse[window].copy(), scan.inlier[window].copy())
+        k = frame.camera.K.copy()
+        k[:2, 2] -= (left, top)
+        known = options is None or rng.random() >= options.without_camera
+        camera = CameraModel(width, height, k) if known else None
+        return image, frame.depth[window], Scan(scan.sparse[window].copy(), scan.inlier[window].copy()), camera
 
 
 def collate(samples: list[dict]) -> dict[str, Tensor | tuple[Tensor, ...]]:

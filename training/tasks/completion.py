@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from typing import Any
 
 import lightning
@@ -38,15 +39,19 @@ class CompletionTask(lightning.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
-        self.network = networks.build(family, self.config)
+        self.network = networks.build(family, self.config).to(memory_format=torch.channels_last)
+        self.samples = 0  # seen in training, all processes together
+        self._before = 0.0  # seconds in earlier runs
+        self._start: float | None = None
         self.averaged = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(average), use_buffers=True
         )
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         """Return the loss of one batch."""
-        parts = self.criterion(self.network(*batch["inputs"]), batch)
+        parts = self.criterion(self.network(*_channels_last(batch)), batch)
         self.log_dict({f"train/{k}": v.detach() for k, v in parts.items()}, batch_size=len(batch["depth"]))
+        self.samples += len(batch["depth"]) * self.trainer.world_size
         return parts["loss"]
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
@@ -55,7 +60,7 @@ class CompletionTask(lightning.LightningModule):
 
     def validation_step(self, batch: dict, index: int) -> None:
         """Log the criterion's parts and errors in metres of the averaged weights."""
-        output = self.averaged(*batch["inputs"])
+        output = self.averaged(*_channels_last(batch))
         parts = self.criterion(output, batch)
         valid = batch["depth"] > 0
         depth = output.depth.float() * batch["scale"]
@@ -70,6 +75,25 @@ class CompletionTask(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say what the weights belong to, so that they can be exported without the configuration file."""
         checkpoint["network"] = {"family": self.family, "config": dataclasses.asdict(self.config)}
+        checkpoint["made"] = {
+            "seconds": round(self._spent()),
+            "samples": self.samples,
+            "steps": self.global_step,
+            "device": str(self.device),
+            "precision": str(self.trainer.precision),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on counting time and samples."""
+        made = checkpoint.get("made", {})
+        self.samples, self._before = int(made.get("samples", 0)), float(made.get("seconds", 0))
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def _spent(self) -> float:
+        return self._before + (time.monotonic() - self._start if self._start is not None else 0.0)
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule."""
@@ -86,3 +110,7 @@ class CompletionTask(lightning.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _channels_last(batch: dict) -> list[Tensor]:
+    return [x.contiguous(memory_format=torch.channels_last) for x in batch["inputs"]]

@@ -1,10 +1,13 @@
 """The refiner's network: a U-Net from a quarter of the working grid down, and a choice per cell at its full size.
 
-All heavy work is done at 1/4 and below; sub-pixel convolution (Shi et al., CVPR 2016) brings its answer back. Each cell
-then weighs the surfaces offered to it, as a small residual on a good filling learns slowly what a choice says at once.
+All work is done at 1/4 and below; sub-pixel convolution (Shi et al., CVPR 2016) brings its answer back, from what the
+U-Net says of a block of 4 x 4 cells and what is in it. Each cell weighs the surfaces offered to it, as a small residual
+on a good filling learns slowly what a choice says at once.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +18,7 @@ from depth_perception.models.refiner import CHANNELS, RefinerConfig
 
 _DOWN = 4
 _OFFERS = 5  # filling, near, far, closest, the network's own
-_SHARED = 10  # channels from 1/4 for every cell
+_OUTPUTS = _OFFERS + 3  # their weights, what the network itself says, log deviation, inlier
 
 
 class RefinerNetwork(nn.Module):
@@ -24,28 +27,27 @@ class RefinerNetwork(nn.Module):
     def __init__(self, config: RefinerConfig):
         super().__init__()
         self.config = config
-        widths, detail = config.widths, config.detail
-        self.detail = _conv(CHANNELS, detail)
-        self.stem = _conv(CHANNELS + detail, widths[0], kernel=_DOWN, stride=_DOWN)
+        widths = config.widths
+        self.stem = _conv(CHANNELS, widths[0], kernel=_DOWN, stride=_DOWN)
+        self.content = _conv(CHANNELS, config.detail, kernel=_DOWN, stride=_DOWN)
         self.encoders = nn.ModuleList(_blocks(w, n) for w, n in zip(widths, config.blocks))
-        self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in zip(widths, widths[1:]))
-        self.up = nn.ModuleList(_conv(b, a, kernel=1) for a, b in zip(widths, widths[1:]))
+        self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(_conv(b, a, kernel=1) for a, b in pairwise(widths))
         self.decoders = nn.ModuleList(_blocks(w, n) for w, n in zip(widths[:-1], config.blocks))
-        self.spread = nn.Conv2d(widths[0], _SHARED * _DOWN**2, 1)
-        self.mix = _conv(_SHARED + detail, 16)
-        self.last = nn.Conv2d(16, _OFFERS + 3, 1)
+        self.mix = _conv(widths[0] + config.detail, config.mixed, kernel=1)
+        self.last = nn.Conv2d(config.mixed, _OUTPUTS * _DOWN**2, 1)
         nn.init.normal_(self.last.weight, std=0.01)
+        bias = torch.zeros(_OUTPUTS, _DOWN**2)
+        bias[0] = 2.0  # trust the filling at first
+        bias[-2] = -3.0  # log of relative deviation
+        bias[-1] = 2.0  # most points are right
         with torch.no_grad():
             assert self.last.bias is not None
-            self.last.bias.zero_()
-            self.last.bias[0] = 2.0  # trust the filling at first
-            self.last.bias[-2] = -3.0  # log of relative deviation
-            self.last.bias[-1] = 2.0  # most points are right
+            self.last.bias.copy_(bias.reshape(-1))
 
     def forward(self, features: Tensor) -> NetworkOutput:
-        """See ``NetworkOutput``; ``extra``: ``log_depth`` and ``log_deviation`` (B, 1, H, W)."""
-        fine = self.detail(features)
-        x = self.stem(torch.cat([features, fine], 1))
+        """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, H, W)."""
+        x = self.stem(features)
         skips = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(x)
@@ -55,13 +57,13 @@ class RefinerNetwork(nn.Module):
         for level in reversed(range(len(self.up))):
             x = F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + skips[level]
             x = self.decoders[level](x)
-        shared = F.pixel_shuffle(self.spread(x), _DOWN)
-        out = self.last(self.mix(torch.cat([shared, fine], 1))).float()
+        x = self.last(self.mix(torch.cat([x, self.content(features)], 1)))
+        out = F.pixel_shuffle(x.float(), _DOWN)  # (B, 8, H, W)
         weights = torch.softmax(out[:, :_OFFERS], 1)
         center = features[:, 3:4].float()
-        own = shared[:, :1].float() * 0.1
-        offers = torch.cat([torch.zeros_like(center), features[:, 4:7].float(), own], 1)
-        log_depth = center + (weights * offers).sum(1, keepdim=True) + 0.1 * out[:, _OFFERS : _OFFERS + 1]
+        change = (weights[:, 1:4] * features[:, 4:7].float()).sum(1, keepdim=True)
+        change = change + weights[:, 4:5] * out[:, _OFFERS : _OFFERS + 1]
+        log_depth = center + change
         log_deviation = out[:, -2:-1].clamp(-9.0, 1.5)
         depth = torch.exp(log_depth.clamp(-12.0, 12.0))
         extra = {"log_depth": log_depth, "log_deviation": log_deviation, "inlier_logit": out[:, -1:]}
