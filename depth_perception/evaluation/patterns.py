@@ -6,7 +6,7 @@ Bases: ``64``, ``32``, ``16``, ``8``, ``4`` LiDAR lines; ``5%`` of the measured 
 random points (``500``); ``corners500`` for so many image corners; ``tof`` for a grid of 40 x 30 time-of-flight zones;
 ``holes`` for a stereo camera's depth image. ``-40`` takes away 40 % of the points and one line in four. Corruptions:
 ``outliers`` and ``outliers10`` replace 5 and 10 % of the points, ``shift2``, ``shift`` and ``shift8`` move all of them
-2, 4 and 8 pixels to the right, ``noise`` multiplies by 1 + 0.02 N(0, 1), and ``noisy`` by half of that and replaces 3 %.
+2, 4 and 8 pixels to the right, ``noise`` multiplies by 1 + 0.02 N(0, 1), ``noisy`` by half of that, replacing 3 %.
 """
 
 from __future__ import annotations
