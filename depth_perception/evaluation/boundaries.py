@@ -121,6 +121,55 @@ def _around(image: NDArray, rows: NDArray, columns: NDArray, half_rows: int, hal
             yield padded[rows + dy, columns + dx]
 
 
+class BoundaryBand:
+    """The band around the depth edges of one reference, against which any number of answers is compared."""
+
+    def __init__(
+        self,
+        reference: NDArray[np.floating],
+        scored: NDArray[np.bool_] | None = None,
+        settings: BoundarySettings = DENSE,
+    ):
+        """See boundary_sums."""
+        if scored is not None and scored.shape != reference.shape:
+            raise ValueError(f"reference {reference.shape} and scored {scored.shape} differ in size")
+        self.shape, self._margin = reference.shape, settings.margin
+        known = np.isfinite(reference) & (reference > 0)
+        edges = depth_edges(reference, settings)
+        rows, columns = np.nonzero(known if scored is None else known & scored)
+        near_edge = np.zeros(rows.size, bool)
+        if edges.any():
+            for around in _around(edges, rows, columns, settings.half_rows, settings.half_columns, False):
+                near_edge |= around
+        self._rows, self._columns = rows[near_edge], columns[near_edge]
+        self._truth = reference[self._rows, self._columns].astype(np.float64)
+        surfaces = np.where(known, reference, np.nan).astype(np.float64)
+        reach = 2 * settings.half_rows, 2 * settings.half_columns
+        self._surfaces = list(_around(surfaces, self._rows, self._columns, *reach, np.nan)) if self._rows.size else []
+
+    def sums(self, predicted: NDArray[np.floating]) -> BoundarySums:
+        """Return the sums of an answer (height, width) in metres; raises ValueError if its shape differs."""
+        if predicted.shape != self.shape:
+            raise ValueError(f"prediction {predicted.shape} and reference {self.shape} differ in size")
+        if not self._rows.size:
+            return BoundarySums()
+        answer = predicted[self._rows, self._columns].astype(np.float64)
+        answered = np.isfinite(answer) & (answer > 0)
+        answer, truth = answer[answered], self._truth[answered]
+        nearest = np.full(answer.size, np.inf)
+        farthest = np.full(answer.size, -np.inf)
+        closest = np.full(answer.size, np.inf)
+        for surface in self._surfaces:
+            around = surface if answered.all() else surface[answered]
+            np.fmin(nearest, around, out=nearest)
+            np.fmax(farthest, around, out=farthest)
+            np.fmin(closest, np.abs(around - answer), out=closest)
+        between = (answer > nearest) & (answer < farthest)
+        smeared = between & (closest > self._margin * (farthest - nearest))
+        error = float(np.abs(answer - truth).sum())
+        return BoundarySums(self._rows.size, int(answer.size), error, int(smeared.sum()))
+
+
 def boundary_sums(
     predicted: NDArray[np.floating],
     reference: NDArray[np.floating],
@@ -134,31 +183,4 @@ def boundary_sums(
     surfaces are, as the points a model was given do when held-out ones are scored.
     Raises ValueError if shapes differ.
     """
-    if predicted.shape != reference.shape or (scored is not None and scored.shape != reference.shape):
-        raise ValueError(f"prediction {predicted.shape} and reference {reference.shape} differ in size")
-    known = np.isfinite(reference) & (reference > 0)
-    edges = depth_edges(reference, settings)
-    wanted = known if scored is None else known & scored
-    rows, columns = np.nonzero(wanted)
-    if not edges.any() or rows.size == 0:
-        return BoundarySums()
-    near_edge = np.zeros(rows.size, bool)
-    for around in _around(edges, rows, columns, settings.half_rows, settings.half_columns, False):
-        near_edge |= around
-    rows, columns = rows[near_edge], columns[near_edge]
-    in_band = rows.size
-    truth = reference[rows, columns].astype(np.float64)
-    answer = predicted[rows, columns].astype(np.float64)
-    answered = np.isfinite(answer) & (answer > 0)
-    rows, columns, truth, answer = rows[answered], columns[answered], truth[answered], answer[answered]
-    surfaces = np.where(known, reference, np.nan).astype(np.float64)
-    nearest = np.full(rows.size, np.inf)
-    farthest = np.full(rows.size, -np.inf)
-    closest = np.full(rows.size, np.inf)
-    for around in _around(surfaces, rows, columns, 2 * settings.half_rows, 2 * settings.half_columns, np.nan):
-        nearest = np.fmin(nearest, around)
-        farthest = np.fmax(farthest, around)
-        closest = np.fmin(closest, np.abs(around - answer))
-    between = (answer > nearest) & (answer < farthest)
-    smeared = between & (closest > settings.margin * (farthest - nearest))
-    return BoundarySums(in_band, int(rows.size), float(np.abs(answer - truth).sum()), int(smeared.sum()))
+    return BoundaryBand(reference, scored, settings).sums(predicted)

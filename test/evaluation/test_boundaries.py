@@ -8,6 +8,7 @@ import pytest
 from depth_perception.evaluation.boundaries import (
     DENSE,
     SCAN_LINES,
+    BoundaryBand,
     BoundarySettings,
     BoundarySums,
     boundary_sums,
@@ -141,3 +142,16 @@ def test_nothing_at_edges_gives_nan():
 def test_different_sizes_are_refused():
     with pytest.raises(ValueError, match="differ in size"):
         boundary_sums(np.ones((3, 4)), np.ones((4, 3)))
+
+
+def test_one_band_serves_several_answers():
+    truth = step_image()
+    scored = np.random.default_rng(0).random(truth.shape) < 0.5
+    band = BoundaryBand(truth, scored)
+    hole = truth + 0.5
+    hole[:9] = np.nan
+    for answer in (truth, np.full_like(truth, 4.0), hole):
+        assert band.sums(answer) == boundary_sums(answer, truth, scored)
+    assert BoundaryBand(np.full((9, 9), 2.0)).sums(np.zeros((9, 9))) == BoundarySums()
+    with pytest.raises(ValueError, match="differ in size"):
+        band.sums(truth[1:])
