@@ -139,8 +139,10 @@ class SceneBuilder:
     Instance 0 is the background (ground, walls, sky); every ``thing`` gets the next number.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, bank: TextureBank | None = None):
+        """Draw from ``seed``. With ``bank`` materials name its textures, and none can be added."""
         self.rng = np.random.default_rng(seed)
+        self._bank = bank
         self._rows: list[tuple] = []
         self._materials: list[Material] = []
         self._textures: list[Tensor] = []
@@ -149,7 +151,9 @@ class SceneBuilder:
         self._names = ["background"]
 
     def texture(self, image: Tensor) -> int:
-        """Add a (S, S, 3) linear RGB texture and return its index."""
+        """Add a (S, S, 3) linear RGB texture and return its index; raises ValueError with a bank given."""
+        if self._bank is not None:
+            raise ValueError("this builder draws from a finished bank of textures")
         self._textures.append(image)
         return len(self._textures) - 1
 
@@ -197,6 +201,18 @@ class SceneBuilder:
         offset = self.rng.uniform(0.0, 10.0, 2)
         self._rows.append((kind, place, turned, np.maximum(half, 1e-4), material, self._instance, shadow, offset))
         return len(self._rows) - 1
+
+    def mark(self) -> int:
+        """Return where the next primitive goes, for ``move`` and ``undo``."""
+        return len(self._rows)
+
+    def move(self, mark: int, by: ArrayLike) -> None:
+        """Move everything added since ``mark`` by (x, y, z) in the world."""
+        self._rows[mark:] = [(row[0], row[1] + np.asarray(by, float), *row[2:]) for row in self._rows[mark:]]
+
+    def undo(self, mark: int) -> None:
+        """Drop everything added since ``mark``; instance ids stay used."""
+        del self._rows[mark:]
 
     def box(self, center, size, material: int, yaw: float = 0.0, rotation=None, shadow: bool = True) -> int:
         """Add a box of full ``size`` (x, y, z)."""
@@ -250,7 +266,7 @@ class SceneBuilder:
             floats([m.shininess for m in table]),
             floats([m.mirror for m in table]),
             floats([m.emission for m in table]),
-            TextureBank.bake(self._textures),
+            self._bank if self._bank is not None else TextureBank.bake(self._textures),
             tuple(lights),
             surroundings,
             tuple(self._names),

@@ -1,0 +1,139 @@
+"""Cheaper views for training: hard shadows, thinly sampled ambient occlusion, no smoothing along edges.
+
+Depth, normals and ids are as exact as those of ``renderer.render``; only the light is coarser.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from depth_perception.frames import CameraModel
+from training.synthetic.renderer import View, camera_directions, pixel_order
+from training.synthetic.scene import Scene
+from training.synthetic.shading import Surface, albedo, light_rays, shade, sky, surface_at, unit
+from training.synthetic.tracer import PACKET, closest_hits, occluded
+
+
+def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool = True) -> View:
+    """Render the views of ``camera`` at ``poses`` (B, 4, 4), which map its optical frame to the world."""
+    device = scene.device
+    poses = poses.to(device=device, dtype=torch.float32)
+    shape = (len(poses), *camera.shape)
+    order = pixel_order(*camera.shape, device)
+    back = torch.argsort(order)
+    directions = camera_directions(camera, device).reshape(-1, 3)[order]
+    turned = torch.einsum("bij,nj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
+    origins = poses[:, None, :3, 3].expand(-1, len(directions), 3).reshape(-1, 3)
+    hits = closest_hits(scene, origins, turned, PACKET)
+    hit = hits.primitive >= 0
+    full = bool(hit.all())
+
+    def image(values: Tensor) -> Tensor:  # tile order -> (B, H, W, ...)
+        return values.view(shape[0], -1, *values.shape[1:])[:, back].view(*shape, *values.shape[1:])
+
+    def spread(values: Tensor, fill: float) -> Tensor:  # hits -> all rays
+        if full:
+            return values
+        out = values.new_full((len(hit), *values.shape[1:]), fill)
+        out[hit] = values
+        return out
+
+    seen = (origins, turned, hits.t, hits.primitive)
+    surface = surface_at(scene, *(seen if full else (x[hit] for x in seen)))
+    primitive = image(hits.primitive)
+    if shadows:
+        visible = _visibility(scene, surface, hit, order, back, primitive)
+    else:
+        visible = torch.ones(len(surface.position), len(scene.lights) + 1, device=device)
+    color = albedo(scene, surface, 2.0 / float(camera.K[0, 0] + camera.K[1, 1]))
+    lit = shade(scene, surface, color, visible[:, :-1], visible[:, -1])
+    radiance = spread(lit, 0.0)
+    if not full:
+        radiance[~hit] = sky(scene, unit(turned[~hit]))
+    normal = torch.einsum("bij,bni->bnj", poses[:, :3, :3], spread(surface.normal, math.nan).view(shape[0], -1, 3))
+    depth = image(torch.where(hit, hits.t, math.nan))
+    instance = torch.where(primitive >= 0, scene.instance[primitive.clamp_min(0)], 0)
+    return View(image(radiance), depth, image(normal.reshape(-1, 3)), instance)
+
+
+def depth_of(scene: Scene, camera: CameraModel, poses: Tensor) -> Tensor:
+    """Return only the depth (B, H, W) in metres along the optical axis, NaN for sky."""
+    poses = poses.to(device=scene.device, dtype=torch.float32)
+    order = pixel_order(*camera.shape, scene.device)
+    directions = camera_directions(camera, scene.device).reshape(-1, 3)[order]
+    turned = torch.einsum("bij,nj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
+    origins = poses[:, None, :3, 3].expand(-1, len(directions), 3).reshape(-1, 3)
+    t = closest_hits(scene, origins, turned, PACKET).t
+    depth = torch.where(torch.isfinite(t), t, math.nan).view(len(poses), -1)
+    return depth[:, torch.argsort(order)].view(len(poses), *camera.shape)
+
+
+def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back: Tensor, primitive: Tensor) -> Tensor:
+    """Return (hits, lights + 1): the share of each light that arrives, last the openness to the surroundings.
+
+    Lights that cast shadows are asked for at every second pixel in a chequer, the surroundings at one pixel in eight.
+    """
+    batch, height, width = primitive.shape
+    device = primitive.device
+    rows, columns = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)[None]
+    lifted = surface.position + surface.normal * (2e-3 + 5e-5 * surface.distance[:, None])
+
+    def chosen(mask: Tensor) -> Tensor:  # (H, W) -> indices among the hits
+        flat = mask.expand(height, width).reshape(-1)[order].repeat(batch)
+        return flat[hit].nonzero()[:, 0]
+
+    def as_image(values: Tensor) -> Tensor:  # hits -> (B, H, W)
+        out = values.new_zeros(len(hit))
+        out[hit] = values
+        return out.view(batch, -1)[:, back].view(batch, height, width)
+
+    def as_hits(values: Tensor) -> Tensor:
+        return values.view(batch, -1)[:, order].reshape(-1)[hit]
+
+    out = torch.ones(len(lifted), len(scene.lights) + 1, device=device)
+    for index, light in enumerate(scene.lights):
+        if not light.shadows:
+            continue
+        at = chosen((rows + columns + index) % 2 == 0)
+        toward, reach = light_rays(light, lifted[at], torch.zeros(len(at), 2, device=device))
+        facing = (surface.normal[at] * toward).sum(1) > 0
+        at, toward, reach = at[facing], toward[facing], reach[facing]
+        clear, asked = torch.zeros(len(lifted), device=device), torch.zeros(len(lifted), device=device)
+        clear[at] = 1.0 - occluded(scene, lifted[at], toward, reach * 0.999).float()
+        asked[at] = 1.0
+        out[:, index] = as_hits(_fill(as_image(clear), as_image(asked), primitive))
+    at = chosen((rows + 2 * (columns % 4)) % 8 == 0)
+    pattern = torch.rand(len(at), 2, generator=torch.Generator().manual_seed(len(at))).to(device)
+    angle, radius = 2 * math.pi * pattern[:, :1], (0.9 * pattern[:, 1:]).sqrt()
+    normal = surface.normal[at]
+    helper = torch.where(normal[:, 2:].abs() < 0.9, 0.0, 1.0)
+    first = unit(torch.linalg.cross(torch.cat([helper, torch.zeros_like(helper), 1 - helper], 1), normal, dim=1))
+    second = torch.linalg.cross(normal, first, dim=1)
+    lift = (1 - radius.square()).sqrt()
+    toward = radius * torch.cos(angle) * first + radius * torch.sin(angle) * second + lift * normal
+    reach = scene.surroundings.occlusion_range * (0.25 + 0.75 * pattern[:, 0].roll(1))
+    clear, asked = torch.zeros(len(lifted), device=device), torch.zeros(len(lifted), device=device)
+    clear[at] = 1.0 - occluded(scene, lifted[at], toward, reach).float()
+    asked[at] = 1.0
+    pair = torch.stack([as_image(clear), as_image(asked)], 1)
+    for _ in range(2):
+        pair = F.avg_pool2d(pair, 7, 1, 3)
+    out[:, -1] = as_hits((pair[:, 0] + 1e-6) / (pair[:, 1] + 1e-6))
+    return out
+
+
+def _fill(values: Tensor, asked: Tensor, primitive: Tensor) -> Tensor:
+    """Return (B, H, W): where not asked, the mean of the four neighbours asked that show the same primitive."""
+    total, count = values * asked, asked.clone()
+    for axis, size in ((1, values.shape[1]), (2, values.shape[2])):
+        for source, target in ((0, 1), (1, 0)):
+            there, light = (x.narrow(axis, source, size - 1) for x in (primitive, values))
+            here = primitive.narrow(axis, target, size - 1)
+            share = (there == here) * asked.narrow(axis, source, size - 1) * (1 - asked.narrow(axis, target, size - 1))
+            total.narrow(axis, target, size - 1).add_(share * light)
+            count.narrow(axis, target, size - 1).add_(share)
+    return total / count.clamp_min(1e-6)
