@@ -17,6 +17,8 @@ OPTIONAL = (
     *("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "rosbags"),
     *("safetensors", "onnxruntime", "torch", "onnx"),
 )
+# ONNX Runtime 1.29 and newer tell Microsoft about every model that is loaded, unless this is set before the import
+_ENVIRONMENT = {"onnxruntime": ("ORT_DISABLE_TELEMETRY", "1")}
 
 
 @functools.cache
@@ -27,6 +29,8 @@ def optional(name: str) -> ModuleType | None:
     """
     if _hidden(name):
         return None
+    if name in _ENVIRONMENT:
+        os.environ.setdefault(*_ENVIRONMENT[name])
     try:
         return importlib.import_module(name)
     except Exception:  # a compiled package built against another NumPy raises far more than ImportError
