@@ -1,4 +1,4 @@
-"""Make this folder ready and run a task in it: ``python3 scripts/setup_workspace.py build|demo|lint|test``.
+"""Make this folder ready and run a task in it: ``python3 scripts/setup_workspace.py build|demo|lint|test|weights``.
 
 The Makefile calls this. Steps: look at the machine, create .venv, install the pinned wheels (or take the ROS 2 that
 the shell has sourced), mend the wheels' CMake files, lay out a colcon workspace in build/, colcon build, run. A step
@@ -31,6 +31,7 @@ GROUPS = {
     "demo": ("runtime", "training"),
     "lint": ("runtime", "training", "learning", "view", "dev"),
     "test": ("runtime", "training", "learning", "view", "dev"),
+    "weights": ("runtime", "training", "learning"),
 }
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Parts of the checkout that make up the ROS package

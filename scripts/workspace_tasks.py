@@ -1,4 +1,4 @@
-"""What is run once the workspace is set up: the demo, the linters, the tests. Standard library only."""
+"""What is run once the workspace is set up: the demo, the linters, the tests, the training. Standard library only."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ def run(task: str, root: Path, environment: Mapping[str, str]) -> int:
     variables = dict(environment)
     if task == "demo":
         return demo(root, variables)
+    if task == "weights":
+        names = variables.get("WEIGHTS", "").split()
+        return run_all([["python", "-m", "training.make_weights", *names]], root, variables)
     if task == "lint":
         return run_all([list(command) for command in LINT], root, variables)
     if task == "test":
