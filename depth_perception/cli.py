@@ -73,6 +73,13 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
     topics.add_argument("--depth", metavar="TOPIC", help="sparse depth image instead of points")
 
 
+def _add_runner(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("learned models (default: as in the parameters)")
+    group.add_argument("--backend", choices=("auto", "torch", "compiled", "onnx"), help="what runs them")
+    group.add_argument("--device", metavar="NAME", help="where: auto, cpu, cuda, cuda:1")
+    group.add_argument("--model-file", type=Path, metavar="FILE", help="own weights for the first model, .safetensors")
+
+
 def _add_parameters(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("parameters of the completion node")
     group.add_argument("--params", type=Path, metavar="YAML", help="parameter file as the node reads it")
@@ -83,7 +90,15 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser("evaluate", help="score completion on a recording and write report.html")
     parser.add_argument("recording", type=Path, metavar="BAG", help="ROS 1 or ROS 2 recording")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: out/evaluation/<recording>")
-    parser.add_argument("--models", default="", metavar="A,B", help="models to compare, also peer:NAME")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="model to score, also peer:NAME; repeat to compare several",
+    )
+    parser.add_argument("--models", default="", metavar="A,B", help="the same as a comma-separated list")
+    _add_runner(parser)
     parser.add_argument(
         "--holdout",
         default=None,
@@ -156,6 +171,17 @@ def _values(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
+def _with_runner(values: dict[str, Any], options: argparse.Namespace, models: Sequence[str]) -> dict[str, Any]:
+    """Return parameter values with the options of ``_add_runner``; the first of ``models`` is the one of model_file."""
+    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+    from depth_perception.pipelines.model_selection import MODELS
+
+    named = [name for name in models if name in MODELS]
+    given = {"model": named[0] if named else None, "backend": options.backend, "device": options.device}
+    given["model_file"] = None if options.model_file is None else str(options.model_file)
+    return COMPLETION_PARAMETERS.resolve({**values, **{name: value for name, value in given.items() if value}})
+
+
 def _at_least(option: str, value: int, least: int) -> int:
     if value < least:
         raise ValueError(f"{option} {value}: must be at least {least}")
@@ -171,13 +197,14 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     is_folder = options.truth is not None and Path(options.truth).is_dir()
     truth, folder = (None, Path(options.truth)) if is_folder else (options.truth, None)
+    models = parse_models(",".join([*options.model, options.models]))
     settings = EvaluationSettings(
         recording=options.recording,
         topics=_choice(options, truth),
-        models=parse_models(options.models),
+        models=models,
         holdout=None if options.holdout is None else Holdout.parse(options.holdout, options.seed),
         seed=options.seed,
-        parameters=_values(options),
+        parameters=_with_runner(_values(options), options, models),
         truth_folder=folder,
         truth_scale=options.truth_scale,
         frames=_at_least("--frames", options.frames, 0),
@@ -267,13 +294,21 @@ def _demo(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     from depth_perception.evaluation.model_choice import PREFIX, peer_options
     from depth_perception.models import zoo
+    from depth_perception.pipelines.model_selection import MODELS, ModelChoice
 
-    for name in zoo.names():
-        print(f"{name:24} {(type(zoo.load(name)).__doc__ or '').strip().partition(chr(10))[0]}")
+    shipped = zoo.names()
+    for name in MODELS:
+        choice = ModelChoice(name)
+        about = choice.problem() or ("learned" if choice.is_learned else _first_line(choice.load()))
+        print(f"{name:24} {'(default) ' if name == shipped[0] else ''}{about}")
     for family, sets in peer_options().items():
         choices = f" with options {' | '.join(sets)}" if sets[0] else ""
         print(f"{PREFIX + family:24} Published method, to compare with in evaluate only{choices}")
     return 0
+
+
+def _first_line(thing: object) -> str:
+    return (type(thing).__doc__ or "").strip().partition("\n")[0]
 
 
 # node: module and name of its table

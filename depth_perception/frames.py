@@ -158,6 +158,7 @@ class DepthEstimate:
     valid_range: tuple[float, float]
     input_coverage: float  # share of pixels with a measurement, in [0, 1]
     latency: dict[str, float] = field(default_factory=dict)  # seconds by stage
+    inlier: FloatImage | None = None  # as in DepthPrediction
 
     @property
     def mask(self) -> NDArray[np.bool_]:

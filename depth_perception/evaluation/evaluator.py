@@ -28,6 +28,7 @@ from depth_perception.messages.front import CompletionFront, FrontError
 from depth_perception.messages.image import encode_depth
 from depth_perception.messages.point_cloud import decode_cloud, encode_cloud
 from depth_perception.messages.types import MessageError, rosbags_types, stamp_of
+from depth_perception.models.learned import LearnedCompleter
 from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.parameters import Value
@@ -97,9 +98,10 @@ class _Run:
             self.replay.topics = replace(self.replay.topics, truth=None)
         self.topics = topics = self.replay.topics
         self.pipelines = {}
+        given = CompletionSettings.from_parameters(values)
         for name in settings.models or (str(values["model"]),):
-            given = CompletionSettings.from_parameters({**values, "model": name})
-            self.pipelines[name] = CompletionPipeline(given, load_model(name))
+            self.pipelines[name] = CompletionPipeline(given, load_model(name, values))
+        self.warm: set[tuple[int, int]] = set()  # image sizes that learned models have seen
         self.valid_range = (float(values["depth.min"]), float(values["depth.max"]))
         # truth goes through a front of its own, so that it is rectified exactly as the image is
         truth_settings = replace(self.replay.settings, source="depth")
@@ -170,6 +172,7 @@ class _Run:
             result.skip("nothing_to_score", "no held-out point or true depth inside the published range")
             return
         given = replace(given, sparse=kept)
+        self._warm_up(given)
         estimates: dict[str, DepthEstimate] = {}
         for name, pipeline in self.pipelines.items():
             started = time.perf_counter()
@@ -196,6 +199,16 @@ class _Run:
             {name: (estimate.depth, estimate.standard_deviation) for name, estimate in estimates.items()},
         )
         self.extremes.add(first[2].compute()["rmse"], example)
+
+    def _warm_up(self, given: CompletionInput) -> None:
+        """Let learned models see each image size once: what they load and compile then is no latency of a frame."""
+        if given.frame.camera.shape in self.warm:
+            return
+        self.warm.add(given.frame.camera.shape)
+        for pipeline in self.pipelines.values():
+            if isinstance(pipeline.completer, LearnedCompleter):
+                pipeline.run(given)
+                getattr(pipeline.completer.run, "wait", lambda: None)()  # for what is compiled in the background
 
     def _commit(
         self,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.evaluation import peers
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
-from depth_perception.models import zoo
 from depth_perception.models.completer import Completer
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.model_selection import MODELS, ModelChoice
+from depth_perception.pipelines.parameters import Value
 
 PREFIX = "peer:"
 
@@ -51,22 +55,29 @@ def parse_models(text: str) -> tuple[str, ...]:
     for part in (piece.strip() for piece in text.split(",")):
         if not part:
             continue
-        if names and names[-1].startswith(PREFIX) and not part.startswith(PREFIX) and part not in zoo.names():
+        if names and names[-1].startswith(PREFIX) and not part.startswith(PREFIX) and part not in MODELS:
             names[-1] += "," + part
         else:
             names.append(part)
     return tuple(dict.fromkeys(names))
 
 
-def load_model(name: str) -> Completer:
-    """Return the model called ``name``; a peer without options gets its first. Raises ValueError listing all."""
+def load_model(name: str, values: Mapping[str, Value] | None = None) -> Completer:
+    """Return the model called ``name``; a peer without options gets its first.
+
+    ``values`` are those of COMPLETION_PARAMETERS: backend and device hold for every learned model, model_file for the
+    one that they name. Raises ValueError listing all for an unknown name, or telling why a model cannot be had.
+    """
     if not name.startswith(PREFIX):
-        if name not in zoo.names():
+        if name not in MODELS:
             raise ValueError(
-                f"unknown model {name!r}; known: {', '.join(zoo.names())}, and for comparison "
+                f"unknown model {name!r}; known: {', '.join(MODELS)}, and for comparison "
                 + ", ".join(PREFIX + family for family in peer_options())
             )
-        return zoo.load(name)
+        choice = ModelChoice.from_parameters(COMPLETION_PARAMETERS.defaults() if values is None else values, name)
+        if problem := choice.problem():
+            raise ValueError(f"{choice}: {problem}")
+        return choice.load()
     wanted, options = name[len(PREFIX) :], peer_options()
     if wanted in options and options[wanted][0]:
         wanted += ":" + options[wanted][0]

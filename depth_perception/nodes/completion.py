@@ -5,6 +5,7 @@ Callbacks only pair messages and hand the newest set over; one worker decodes, c
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -18,8 +19,11 @@ from depth_perception.available import optional
 from depth_perception.messages.front import CompletionFront, FrontError, FrontSettings
 from depth_perception.nodes.completion_inputs import CompletionInputs
 from depth_perception.nodes.completion_outputs import CompletionOutputs
+from depth_perception.pipelines import model_switch
 from depth_perception.pipelines.completion import CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice
+from depth_perception.pipelines.model_switch import ModelSwitch
 from depth_perception.pipelines.parameters import ParameterError, Value
 from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.ros.diagnostics import Level, Status
@@ -30,6 +34,7 @@ from depth_perception.ros.worker import Worker
 
 NANOSECONDS = 1_000_000_000
 SENSIBLE_AGE = 10.0  # seconds
+LIBRARY_THREADS = (model_switch.THREAD, "torch.compile")
 POLL = 0.05  # seconds of a steady clock between two looks at what waits for a partner; each costs about 1 ms
 
 
@@ -66,15 +71,20 @@ class CompletionNode(PerceptionNode):
         self._transform_age: float | None = None
         self._quiet_since = 0  # node clock when a frame could first be expected
         self._had_demand = False
-        self._model_to_restore = ""
+        self._models: ModelSwitch | None = None
+        self._failed_wish: ModelChoice | None = None  # the parameters must not go on naming it
+        self._first_wish: ModelChoice | None = None
+        self._degraded = ""  # why the node runs without the model it was started with
 
     # -- transitions ----------------------------------------------------------------------------
 
     def set_up(self) -> None:
-        """Load the model, create publishers and listen to transforms."""
+        """Begin to load the model, create publishers and listen to transforms."""
         values = self.parameters.values
-        self._pipeline = CompletionPipeline(CompletionSettings.from_parameters(values))
-        self.hardware = str(getattr(self._pipeline.completer, "device", "cpu"))
+        settings = CompletionSettings.from_parameters(values)
+        self._degraded, self._failed_wish, self._first_wish = "", None, settings.model
+        self._models = ModelSwitch(settings.model, self._on_model_failed)
+        self._pipeline = CompletionPipeline(settings, self._models.completer)
         self._listener = TransformListener(self, self.problem, float(values["transform.timeout"]))
         self._front = CompletionFront(
             FrontSettings.from_parameters(values), self._listener.transforms, self._on_set, self._on_refused
@@ -105,15 +115,26 @@ class CompletionNode(PerceptionNode):
         self._front.reset("deactivated")
         return self._worker is None or self._worker.stop()
 
+    def ready(self) -> bool:
+        """Return True once the model has been loaded and warmed up, or has turned out not to be available."""
+        return self._models is None or self._models.is_settled
+
     def tear_down(self) -> None:
         """Destroy publishers and forget the model."""
         self._worker = None
+        if self._models is not None:
+            self._models.cancel()
         for name in ("_listener", "_outputs"):
             if hasattr(self, name):
                 getattr(self, name).close()
                 delattr(self, name)
         if hasattr(self, "_pipeline"):
             del self._pipeline
+
+    @property
+    def is_loading(self) -> bool:
+        """True while a thread is inside the libraries of a model."""
+        return any(thread.name in LIBRARY_THREADS for thread in threading.enumerate())
 
     def close(self) -> bool:
         """End from whatever state; the worker may be waiting for a transform."""
@@ -129,6 +150,12 @@ class CompletionNode(PerceptionNode):
             self._inputs.on_parameters()
         if self._worker is not None and self._worker.is_running:
             self._worker.between(lambda: self._apply(values))
+
+    def check_change(self, old: Mapping[str, Value], new: Mapping[str, Value]) -> None:
+        """Refuse a model that is known at once not to be available here."""
+        choice = ModelChoice.from_parameters(new)
+        if choice != ModelChoice.from_parameters(old) and (problem := choice.problem()):
+            raise ParameterError(f"{choice}: {problem}")
 
     def on_time_jump(self, reason: str) -> None:
         """Forget all that was buffered; called for stamps and for /clock going back."""
@@ -163,13 +190,24 @@ class CompletionNode(PerceptionNode):
             self._quiet_since = now
         self._had_demand = demand
         self._listener.review()
-        if self._model_to_restore:
-            name, self._model_to_restore = self._model_to_restore, ""
-            self.set_parameters([RosParameter("model", RosParameter.Type.STRING, name)])
+        if self._failed_wish is not None:
+            wish, self._failed_wish = self._failed_wish, None
+            if wish == ModelChoice.from_parameters(self.parameters.values):  # else something else was asked for since
+                self._tell_what_runs()
+
+    def _tell_what_runs(self) -> None:
+        """Bring the parameters back to the model in use."""
+        assert self._models is not None
+        choice = self._models.choice
+        told = {"model": choice.name}
+        if choice.is_learned:
+            told |= {"backend": choice.backend, "device": choice.device, "model_file": choice.file}
+        self.set_parameters_atomically([RosParameter(name, value=value) for name, value in told.items()])
 
     # -- worker's thread ------------------------------------------------------------------------
 
     def _work(self, item: tuple[SyncedSet, float]) -> None:
+        assert self._models is not None
         synced, handed_over = item
         values = self.parameters.values
         wanted = self._outputs.wanted(bool(values["output.always_publish"]))
@@ -186,6 +224,8 @@ class CompletionNode(PerceptionNode):
         for note in given.notes:
             self.problem("note", "", note)
         given = replace(given, latency={"wait": started - handed_over, **given.latency})
+        self._pipeline.completer = completer = self._models.take(given.frame.camera.shape)
+        self.hardware = str(getattr(getattr(completer, "run", None), "device", "cpu"))
         estimate = self._pipeline.run(given)
         self._outputs.publish(given, estimate, wanted, values)
         latency = {**estimate.latency, "total": time.perf_counter() - handed_over}
@@ -203,18 +243,26 @@ class CompletionNode(PerceptionNode):
             self.problem("exception", "completion", f"{type(error).__name__}: {error}")
 
     def _apply(self, values: Mapping[str, Value]) -> None:
-        """Bring settings into force; a model that cannot be loaded leaves the old one running."""
+        """Bring settings into force; another model is loaded in the background."""
+        assert self._models is not None
         self._front.settings = FrontSettings.from_parameters(values)
         self._listener.transforms.timeout = float(values["transform.timeout"])
-        wish = CompletionSettings.from_parameters(values)
-        try:
-            self._pipeline.configure(wish)
-        except Exception as error:
-            old = self._pipeline.settings.model
-            self.problem("model", "model", f"{wish.model} cannot be loaded: {error}; {old} stays in use")
-            self._pipeline.configure(replace(wish, model=old))
-            self._model_to_restore = old
-        self.hardware = str(getattr(self._pipeline.completer, "device", "cpu"))
+        self._pipeline.settings = settings = CompletionSettings.from_parameters(values)
+        if settings.model not in (self._models.choice, self._first_wish):
+            self._degraded = ""
+        if settings.model != self._failed_wish:
+            self._models.request(settings.model)
+
+    def _on_model_failed(self, wish: ModelChoice, error: Exception) -> None:
+        """Keep what runs; called on any thread."""
+        text = f"{wish} cannot be used: {error}"
+        if wish is self._first_wish:
+            self._degraded = f"{text}; {FALLBACK} answers instead"
+            self.get_logger().warning(self._degraded)
+        else:
+            assert self._models is not None
+            self.problem("model", "model", f"{text}; {self._models.choice} stays in use")
+        self._failed_wish = wish
 
     # -- diagnostics ----------------------------------------------------------------------------
 
@@ -286,7 +334,7 @@ class CompletionNode(PerceptionNode):
     def _completion_status(self, now: int, silence: float, wanted: list[str]) -> Status:
         status = Status("completion")
         rate, expected = self._completed.rate(now), float(self.parameters.values["diagnostics.expected_rate"])
-        status.set("model", f"{self._pipeline.completer.name} {self._pipeline.completer.version}")
+        self._tell_model(status)
         status.set("output rate [Hz]", rate)
         status.set("frames", self._completed.count)
         status.set("share of image covered by points", self._coverage)
@@ -313,6 +361,21 @@ class CompletionNode(PerceptionNode):
         elif 0 < rate < 0.9 * expected:
             status.remark(Level.WARN, f"output rate {rate:.1f} Hz is below 90 % of the expected {expected:g} Hz")
         return status
+
+    def _tell_model(self, status: Status) -> None:
+        """Add what runs, where, and what is being loaded to take its place."""
+        assert self._models is not None
+        completer = self._models.completer
+        status.set("model", f"{completer.name} {completer.version}")
+        for key in ("backend", "device"):
+            if value := getattr(getattr(completer, "run", None), key, ""):
+                status.set(key, value)
+        if (wish := self._models.wish) is not None:
+            choice, since = wish
+            settled = "ready" if self._models.is_settled else f"loading for {time.monotonic() - since:.0f} s"
+            status.set("next model", f"{choice}: {settled}")
+        if self._degraded:
+            status.remark(Level.WARN, self._degraded)
 
     def _recent_problems(self) -> list:
         values = self.parameters.values

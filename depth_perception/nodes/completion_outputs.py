@@ -12,7 +12,7 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
-from depth_perception.frames import CameraModel, DepthEstimate, FloatImage
+from depth_perception.frames import CameraModel, DepthEstimate, FloatImage, SparseDepth
 from depth_perception.geometry.camera import rays
 from depth_perception.geometry.clouds import depth_to_points, flying_pixels
 from depth_perception.messages.camera_info import info_from_camera
@@ -50,6 +50,24 @@ def colored_points(
         return points, np.ascontiguousarray(colors)
     known = np.flatnonzero(np.isfinite(depth))  # indices, because a mask over three columns costs four times as much
     return points.reshape(-1, 3).take(known, axis=0), colors.reshape(-1, 3).take(known, axis=0)  # (n, 3)
+
+
+def checked_points(
+    sparse: SparseDepth, estimate: DepthEstimate, directions: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Return the m measured points in the camera's frame, float32 (m, 3) in metres, and what the model says of each.
+
+    ``directions`` (height, width, 3) with z = 1. The columns, float32 (m,), are those of the topic ``points_checked``.
+    """
+    at = sparse.rows, sparse.columns
+    unknown = np.full(len(sparse), np.nan, np.float32)
+    columns = {
+        "inlier": unknown if estimate.inlier is None else estimate.inlier[at],
+        "residual": sparse.depth - estimate.depth[at],
+        "standard_deviation": estimate.standard_deviation[at],
+    }
+    points = directions[at] * sparse.depth[:, None]
+    return points.astype(np.float32), {name: values.astype(np.float32) for name, values in columns.items()}
 
 
 class CompletionOutputs:
@@ -109,23 +127,30 @@ class CompletionOutputs:
             self._image("depth/image_color", preview, "rgb8", estimate)
         if "depth/points" in wanted:
             self._points(given, estimate, values)
+        if "points_checked" in wanted:
+            points, columns = checked_points(given.sparse, estimate, self._directions(estimate.camera))
+            message = encode_cloud(self._types, points, estimate.stamp, estimate.frame_id, **columns)
+            self._publishers["points_checked"].publish(message)
         estimate.latency["publish"] = time.perf_counter() - started
         if "depth/info" in wanted:  # last, because it tells how long the others took
             self._publishers["depth/info"].publish(depth_info_message(self._types, estimate, given.interval))
 
     def _points(self, given: CompletionInput, estimate: DepthEstimate, values: Mapping[str, Value]) -> None:
-        if self._rays is None or self._rays[0] is not estimate.camera:
-            self._rays = (estimate.camera, rays(estimate.camera))
         points, colors = colored_points(
             estimate.depth,
             given.frame.image,
-            self._rays[1],
+            self._directions(estimate.camera),
             int(values["output.cloud_stride"]),
             float(values["output.flying_threshold"]),
             bool(values["output.organized"]),
         )
         message = encode_cloud(self._types, points, estimate.stamp, estimate.frame_id, colors)
         self._publishers["depth/points"].publish(message)
+
+    def _directions(self, camera: CameraModel) -> NDArray[np.float32]:
+        if self._rays is None or self._rays[0] is not camera:
+            self._rays = (camera, rays(camera))
+        return self._rays[1]
 
     def _image(self, topic: str, array: NDArray, encoding: str, estimate: DepthEstimate) -> None:
         message = encode_image(self._types, array, encoding, estimate.stamp, estimate.frame_id)

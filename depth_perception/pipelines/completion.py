@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from depth_perception.frames import CameraFrame, DepthEstimate, ScaleKind, SparseDepth
-from depth_perception.models import zoo
 from depth_perception.models.completer import Completer
+from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice
 from depth_perception.pipelines.parameters import Value
 
 
@@ -37,9 +37,9 @@ class CompletionInput:
 
 @dataclass(frozen=True)
 class CompletionSettings:
-    """The parameters that shape the result: model name, published range [m], relative deviation limit."""
+    """The parameters that shape the result: model, published range [m], relative deviation limit."""
 
-    model: str = "diffusion"
+    model: ModelChoice = field(default_factory=lambda: ModelChoice(FALLBACK))
     min_depth: float = 0.3
     max_depth: float = 80.0
     max_relative_deviation: float = 0.0
@@ -53,7 +53,7 @@ class CompletionSettings:
     def from_parameters(cls, values: Mapping[str, Value]) -> CompletionSettings:
         """Pick the settings out of the values of COMPLETION_PARAMETERS."""
         return cls(
-            model=str(values["model"]),
+            model=ModelChoice.from_parameters(values),
             min_depth=float(values["depth.min"]),
             max_depth=float(values["depth.max"]),
             max_relative_deviation=float(values["depth.max_relative_deviation"]),
@@ -61,24 +61,15 @@ class CompletionSettings:
 
 
 class CompletionPipeline:
-    """Run a completion model and keep of its answer what may be published."""
+    """Run a completion model and keep of its answer what may be published.
+
+    ``settings`` and ``completer`` may be replaced between two frames.
+    """
 
     def __init__(self, settings: CompletionSettings, completer: Completer | None = None):
-        """Load the model named in ``settings`` unless ``completer`` is given; raises ValueError if unknown."""
-        self._settings = settings
-        self.completer: Completer = zoo.load(settings.model) if completer is None else completer
-
-    @property
-    def settings(self) -> CompletionSettings:
-        """The settings in force."""
-        return self._settings
-
-    def configure(self, settings: CompletionSettings) -> None:
-        """Change settings between two frames; if a new model cannot be loaded, all stays as it was."""
-        completer = self.completer
-        if settings.model != self._settings.model:
-            completer = zoo.load(settings.model)
-        self.completer, self._settings = completer, settings
+        """Load the model of ``settings`` unless ``completer`` is given; raises ValueError if it cannot be had."""
+        self.settings = settings
+        self.completer: Completer = settings.model.load() if completer is None else completer
 
     def run(self, given: CompletionInput) -> DepthEstimate:
         """Return dense depth and its standard deviation, registered to ``given.frame``.
@@ -86,8 +77,7 @@ class CompletionPipeline:
         Outside the valid range, and where the deviation is too large for its depth, depth and
         deviation are NaN. Latency gains the stages ``complete`` and ``finish``.
         """
-        settings = self._settings
-        frame = given.frame
+        settings, frame = self.settings, given.frame
         started = time.perf_counter()
         predicted = self.completer.infer(frame.image, given.sparse.image(), frame.camera)
         completed = time.perf_counter()
@@ -113,4 +103,5 @@ class CompletionPipeline:
             valid_range=(settings.min_depth, settings.max_depth),
             input_coverage=len(given.sparse) / max(depth.size, 1),
             latency=latency,
+            inlier=predicted.inlier,
         )

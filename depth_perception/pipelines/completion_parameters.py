@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from depth_perception.models import zoo
+from depth_perception.models.backends import BACKENDS
+from depth_perception.pipelines.model_selection import MODELS
 from depth_perception.pipelines.parameters import Parameter as P
 from depth_perception.pipelines.parameters import ParameterTable
 
@@ -9,10 +12,18 @@ COMPLETION_PARAMETERS = ParameterTable(
     [
         P(
             "model",
-            "diffusion",
-            "Completion model by its name in the zoo; switches between two frames.",
-            choices=("diffusion", "fast"),
+            zoo.names()[0],
+            "Completion model; another one is loaded beside it and takes over between two frames.",
+            choices=MODELS,
         ),
+        P(
+            "backend",
+            "auto",
+            "What runs a learned model: auto takes the fastest that is installed for the device.",
+            choices=BACKENDS,
+        ),
+        P("device", "auto", "Where a learned model runs: auto, cpu, cuda, cuda:1; auto takes a GPU if there is one."),
+        P("model_file", "", "Weights of your own for the learned model, a .safetensors file; empty: those shipped."),
         P(
             "image.transport",
             "raw",

@@ -38,6 +38,11 @@ COMPLETION_OUTPUTS = (
           "probability that the relative error is below 10 %, 32FC1 from 0 to 1"),
     Topic("depth/mask", "sensor_msgs/msg/Image", "255 where depth is known, else 0 (mono8)"),
     Topic("depth/points", "sensor_msgs/msg/PointCloud2", "coloured cloud in the camera's frame, without flying pixels"),
+    Topic("points_checked", "sensor_msgs/msg/PointCloud2",
+          "the measured points that were used, in the camera's frame at the image's stamp, each at the centre of its "
+          "pixel; float32 fields x, y, z [m], `inlier`: probability that the measurement is right, 0 to 1, NaN where "
+          "the model gives none; `residual`: measured minus completed depth [m]; `standard_deviation` of the "
+          "completed depth [m]; both NaN where no depth was published"),
     Topic("depth/info", "depth_perception/msg/DepthInfo", "scale kind, model, valid range, coverage, latency by stage"),
     Topic("depth/image_color", "sensor_msgs/msg/Image", "coloured preview of the depth (rgb8)"),
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray",

@@ -17,6 +17,8 @@ from depth_perception.ros.parameters import NodeParameters
 from depth_perception.ros.run import StartError
 from depth_perception.ros.statistics import ProblemBook
 
+START_PATIENCE = 30.0  # seconds that an automatic start waits for a node to be ready
+READY_POLL = 0.05
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -40,7 +42,7 @@ class PerceptionNode(LifecycleNode):
         self._service_change_state.callback = self._refusing(self._service_change_state.callback)
         self.problems = ProblemBook()
         self.hardware = "cpu"
-        self.parameters = NodeParameters(self, table, check, self.on_parameters)
+        self.parameters = NodeParameters(self, table, check, self.on_parameters, self.check_change)
         self.is_active = False
         self._is_configured = False
         self._jump = self.get_clock().create_jump_callback(
@@ -67,12 +69,19 @@ class PerceptionNode(LifecycleNode):
     def tear_down(self) -> None:
         """Undo ``set_up`` (clean up)."""
 
+    def ready(self) -> bool:
+        """Return False while activation had better wait, as for a model that is being loaded."""
+        return True
+
     def statuses(self) -> list[Status]:
         """Return the state of every task."""
         return []
 
     def on_parameters(self, values: Mapping[str, Value]) -> None:
         """Take accepted changes; called on the executor's thread."""
+
+    def check_change(self, old: Mapping[str, Value], new: Mapping[str, Value]) -> None:
+        """Refuse a change at run time by raising ValueError; called on the executor's thread."""
 
     def on_time_jump(self, reason: str) -> None:
         """Forget everything that depends on the order of time; called on the executor's thread once configured."""
@@ -89,11 +98,24 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().warning(f"{subject}: {text}" if subject else text)
 
     def autostart(self) -> None:
-        """Configure and activate without a manager; raises StartError if that does not work."""
-        for trigger, verb in ((self.trigger_configure, "configured"), (self.trigger_activate, "activated")):
-            self._reason = ""
-            if trigger() != SUCCESS:
-                raise StartError(f"could not be {verb}: {self._reason or 'see the log'}")
+        """Configure and activate without a manager; raises StartError if that does not work.
+
+        A node that says after configuration that it is not ``ready`` is activated as soon as it is, at the latest
+        after ``START_PATIENCE`` seconds.
+        """
+        self._trigger(self.trigger_configure, "configured")
+        if self.ready():
+            self._trigger(self.trigger_activate, "activated")
+            return
+        deadline = time.monotonic() + START_PATIENCE
+
+        def look() -> None:
+            if self.ready() or time.monotonic() > deadline:
+                self.destroy_timer(timer)
+                if self._is_configured and not self.is_active:  # a manager may have been quicker
+                    self._trigger(self.trigger_activate, "activated")
+
+        timer = self.create_timer(READY_POLL, look, clock=self.steady_clock)
 
     def close(self) -> bool:
         """End from whatever state; returns False if the worker is still busy and nothing may be torn down."""
@@ -106,6 +128,11 @@ class PerceptionNode(LifecycleNode):
             self.tear_down()
         self._jump.unregister()
         return clean
+
+    def _trigger(self, transition: Callable[[], Any], verb: str) -> None:
+        self._reason = ""
+        if transition() != SUCCESS:
+            raise StartError(f"could not be {verb}: {self._reason or 'see the log'}")
 
     # -- lifecycle ------------------------------------------------------------------------------
 

@@ -64,16 +64,19 @@ class NodeParameters:
         table: ParameterTable,
         check: Callable[[Mapping[str, Value]], None] | None = None,
         on_change: Callable[[Mapping[str, Value]], None] | None = None,
+        check_change: Callable[[Mapping[str, Value], Mapping[str, Value]], None] | None = None,
     ):
         """Declare the table on ``node``; raises ParameterError if the start-up values are not acceptable.
 
         ``check`` sees all values together and raises ValueError for combinations that make no sense;
-        ``on_change`` runs after a change at run time was accepted, on the executor's thread.
+        ``on_change`` runs after a change at run time was accepted, on the executor's thread;
+        ``check_change(old, new)`` may refuse one by raising ValueError.
         """
         self._node = node
         self._table = table
         self._check = check
         self._on_change = on_change
+        self._check_change = check_change
         given = start_values(node)
         try:
             values = table.resolve(_own(node, given))
@@ -108,7 +111,9 @@ class NodeParameters:
 
     def _validate(self, parameters: list[RosParameter]) -> SetParametersResult:
         try:
-            self._merged(parameters)
+            merged = self._merged(parameters)
+            if self._check_change is not None:
+                self._check_change(self.values, merged)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

@@ -49,8 +49,9 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
     """Spin the node that ``make_node`` returns until a signal, a shutdown or its own wish; return the exit status.
 
     ``make_node`` is called after ``rclpy.init`` and imports what it needs. A node may have ``close()``, called
-    before it is destroyed, and ``exit_status`` (None while it wants to go on, else what to return). Meant to be
-    the last thing a process does: the signal handlers stay.
+    before it is destroyed, ``exit_status`` (None while it wants to go on, else what to return) and ``is_loading``
+    (True if a library is still busy in a thread that need not be waited for). Meant to be the last thing a process
+    does: the signal handlers stay.
     """
     stop = StopFlag()
     use_fastdds_profile()
@@ -94,7 +95,7 @@ def _spin(executor: Any, node: Any, shutdown: type[Exception]) -> None:
     """Run what is due. A callback that fails is a fault of the program; it is told, and the robot keeps its node."""
     try:
         executor.spin_once(timeout_sec=POLL)
-    except shutdown:
+    except (shutdown, StartError):
         raise
     except Exception:
         node.get_logger().error(f"a callback failed: {traceback.format_exc()}")
@@ -132,4 +133,9 @@ def _finish(rclpy: Any, node: Any, executor: Any, status: int) -> int:
     if executor is not None:
         executor.shutdown(timeout_sec=1.0)
     rclpy.try_shutdown()
-    return status if wish is None else status or int(wish)
+    status = status if wish is None else status or int(wish)
+    if getattr(node, "is_loading", False):  # the interpreter's end would pull the library away under its feet
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status

@@ -42,7 +42,7 @@ class Recall:
 def recall(monkeypatch):
     models: dict[str, Recall] = {}
 
-    def load(name):
+    def load(name, values):
         return models.setdefault(name, Recall())
 
     monkeypatch.setattr(evaluator, "load_model", load)

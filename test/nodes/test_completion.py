@@ -17,9 +17,10 @@ from depth_perception.messages.image import encode_image
 from depth_perception.messages.point_cloud import encode_cloud
 from depth_perception.messages.transform import transform_message
 from depth_perception.messages.types import rclpy_types, stamp_of
-from depth_perception.models import zoo
+from depth_perception.models import backends, zoo
 from depth_perception.nodes.completion import CompletionNode, check_values
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.model_selection import ModelChoice
 from depth_perception.pipelines.parameters import ParameterError
 from depth_perception.pipelines.topics import COMPLETION_INPUTS, COMPLETION_OUTPUTS
 
@@ -49,12 +50,21 @@ class Model:
 def model(monkeypatch):
     made = Model()
 
-    def load(name):
-        if name == "diffusion":
-            raise RuntimeError("the weights are gone")
+    def load(choice):
+        if problem := choice.problem():
+            raise ValueError(problem)
+        if choice.name == "jarrn":
+            raise RuntimeError("the weights are damaged")
         return made
 
-    monkeypatch.setattr(zoo, "load", load)
+    def describe(name, file):
+        if file:
+            raise FileNotFoundError(f"{file}: no such weight file")
+
+    monkeypatch.setattr(ModelChoice, "load", load)
+    monkeypatch.setattr(zoo, "names", lambda: ("completion-small", "jarrn", "diffusion", "fast"))
+    monkeypatch.setattr(zoo, "describe", describe)
+    monkeypatch.setattr(backends, "why_not", lambda backend: None)
     return made
 
 
@@ -191,22 +201,64 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(ros, model):
     setup = Setup(ros)
     setup.transform()
     setup.subscribe()
-    changed = setup.node.set_parameters([Parameter("model", value="diffusion"), Parameter("depth.max", value=9.0)])
+    changed = setup.node.set_parameters([Parameter("model", value="jarrn"), Parameter("depth.max", value=9.0)])
     assert all(result.successful for result in changed)
     ros.wait(lambda: setup.node.get_parameter("model").value == "fast", "the parameter tells the truth again")
-    assert "diffusion cannot be loaded: the weights are gone; fast stays in use" in setup.status("completion").message
+    status = setup.status("completion")
+    assert "jarrn cannot be used: the weights are damaged; fast stays in use" in status.message
+    assert status.level == 1
     setup.frame()
     ros.wait(lambda: setup.depth, "depth from the old model")
     assert setup.node._pipeline.settings.max_depth == 9.0  # the other change holds
 
 
-def test_a_model_that_cannot_be_loaded_at_start_is_one_line(ros, model):
-    from depth_perception.ros.run import StartError
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "completion-large"}, ("completion-large", "make weights", "diffusion")),
+        ({"model": "jarrn", "model_file": "/nowhere/w.safetensors"}, ("/nowhere/w.safetensors",)),
+        ({"device": "tpu"}, ("tpu", "cuda:1")),
+        ({"backend": "caffe"}, ("caffe", "onnx")),
+    ],
+)
+def test_what_cannot_be_had_is_refused_at_once(ros, model, change, words):
+    setup = Setup(ros)
+    result = setup.node.set_parameters_atomically([Parameter(name, value=value) for name, value in change.items()])
+    assert not result.successful
+    for word in words:
+        assert word in result.reason
+    assert setup.node.get_parameter("model").value == "fast"
 
-    overrides = [Parameter("model", value="diffusion")]
-    node = ros.add(CompletionNode(context=ros.context, parameter_overrides=overrides))
-    with pytest.raises(StartError, match="the weights are gone"):
-        node.autostart()
+
+@pytest.mark.parametrize("name", ["completion-large", "jarrn"])  # no weights, weights that cannot be read
+def test_a_start_without_its_model_falls_back_and_goes_on_saying_why(ros, model, name):
+    setup = Setup(ros, **{"model": name, "diagnostics.period": 0.05})
+    setup.transform()
+    setup.subscribe()
+    ros.wait(lambda: setup.node.get_parameter("model").value == "diffusion", "the parameter tells the truth")
+    setup.frame()
+    ros.wait(lambda: setup.depth, "depth all the same")
+    for _ in range(2):
+        assert setup.status("completion").level == 1
+        assert f"{name} cannot be used" in setup.status("completion").message
+        assert "diffusion answers instead" in setup.status("completion").message
+        setup.node.set_parameters([Parameter("depth.max", value=9.0)])
+    assert setup.node.set_parameters([Parameter("model", value="fast")])[0].successful
+    ros.wait(lambda: "cannot be used" not in setup.status("completion").message, "a model of the user's choice")
+
+
+def test_activation_waits_for_a_learned_model(ros, model):
+    model.gate.clear()  # warming up takes its time
+    node = CompletionNode(context=ros.context, parameter_overrides=[Parameter("model", value="completion-small")])
+    ros.add(node)
+    node.autostart()
+    assert model.started.wait(10)
+    assert not node.is_active
+    assert not node.ready()
+    assert node.is_loading
+    model.gate.set()
+    ros.wait(lambda: node.is_active, "activation")
+    assert node.statuses()[-1].values["next model"] == "completion-small: ready"
 
 
 def test_a_missing_transform_names_both_frames_and_is_counted(ros, model):

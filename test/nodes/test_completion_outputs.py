@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from depth_perception.frames import CameraFrame, CameraModel, DepthEstimate, ScaleKind, SparseDepth
 from depth_perception.geometry.camera import rays
 from depth_perception.messages.image import decode_depth
+from depth_perception.messages.types import stamp_of
 from depth_perception.nodes.completion_outputs import CompletionOutputs, colored_points
 from depth_perception.pipelines.completion import CompletionInput
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
@@ -94,6 +97,36 @@ def test_only_wanted_outputs_are_published(ros, frame):
     assert got["depth/points"][0].width > 30
     outputs.close()
     assert outputs.wanted() == frozenset()
+
+
+def test_checked_points_say_where_they_are_and_what_the_model_made_of_them(ros, frame):
+    pytest.importorskip("depth_perception.msg")
+    outputs = CompletionOutputs(ros.node("subject"), lambda *problem: None)
+    given, estimate = frame  # measured 2 m along a diagonal; the far wall at 8 m begins at column 10
+    inlier = np.full(CAMERA.shape, np.nan, np.float32)
+    inlier[given.sparse.rows, given.sparse.columns] = np.linspace(0, 1, len(given.sparse))
+    got = []
+    ros.node().create_subscription(PointCloud2, "points_checked", got.append, 10)
+    ros.wait(outputs.wanted, "the subscription")
+    values = COMPLETION_PARAMETERS.defaults()
+    outputs.publish(given, replace(estimate, inlier=inlier), outputs.wanted(), values)
+    ros.wait(lambda: got, "the cloud")
+    message = got[0]
+    assert [field.name for field in message.fields] == ["x", "y", "z", "inlier", "residual", "standard_deviation"]
+    assert {field.datatype for field in message.fields} == {7}  # FLOAT32
+    assert (message.header.frame_id, stamp_of(message.header)) == ("camera", STAMP)
+    table = np.frombuffer(message.data, np.float32).reshape(-1, 6)
+    assert len(table) == message.width == len(given.sparse)
+    for row, (x, y, z, *_) in zip(given.sparse.rows, table):  # row and column are equal on the diagonal
+        assert (x, y, z) == pytest.approx(((row - 9.5) / 20 * 2, (row - 7.5) / 20 * 2, 2.0))
+    np.testing.assert_allclose(table[:, 3], np.linspace(0, 1, len(table)))
+    far = given.sparse.columns > 10
+    np.testing.assert_allclose(table[far, 4], 2.0 - 8.0)
+    np.testing.assert_allclose(table[far, 5], 0.8, rtol=1e-6)
+    assert np.isnan(table[0, 4:]).all()  # nothing was published at pixel 0, 0
+    outputs.publish(given, estimate, outputs.wanted(), values)
+    ros.wait(lambda: len(got) == 2, "the cloud of a model that does not judge")
+    assert np.isnan(np.frombuffer(got[1].data, np.float32).reshape(-1, 6)[:, 3]).all()
 
 
 def test_pixels_too_far_for_millimetres_are_counted(ros, frame):

@@ -5,8 +5,12 @@ import pytest
 
 from depth_perception.frames import CameraFrame, CameraModel, DepthPrediction, ScaleKind, SparseDepth
 from depth_perception.models import zoo
+from depth_perception.models.diffusion import DiffusionCompleter
+from depth_perception.models.learned import LearnedCompleter
+from depth_perception.models.refiner import RefinerMethod
 from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.model_selection import ModelChoice
 
 CAMERA = CameraModel.pinhole(50, 50, 1.5, 0.5, 4, 2)
 
@@ -61,22 +65,54 @@ def test_too_uncertain_depth_is_unknown_when_asked_for():
     assert estimate.mask.tolist() == [[True, True, True, False], [False, False, False, False]]
 
 
-def test_model_changes_between_frames_and_a_bad_name_changes_nothing():
-    pipeline = CompletionPipeline(CompletionSettings(model="fast"))
-    pipeline.configure(CompletionSettings(model="diffusion", max_depth=9.0))
-    assert pipeline.completer.name == "diffusion"
-    with pytest.raises(ValueError, match="no-such-model"):
-        pipeline.configure(CompletionSettings(model="no-such-model"))
-    assert pipeline.completer.name == "diffusion"
-    assert pipeline.settings.max_depth == 9.0
+def test_the_model_of_the_settings_is_loaded_unless_one_is_given():
+    assert CompletionPipeline(CompletionSettings(ModelChoice("fast"))).completer.name == "fast"
+    given = Fixed(np.full((2, 4), 2.0), np.full((2, 4), 0.1))
+    assert CompletionPipeline(CompletionSettings(ModelChoice("fast")), given).completer is given
+
+
+def test_belief_in_the_points_is_passed_on():
+    completer = Fixed(np.full((2, 4), 2.0), np.full((2, 4), 0.1))
+    assert CompletionPipeline(CompletionSettings(), completer).run(given()).inlier is None
+    belief = np.full((2, 4), 0.7, np.float32)
+    completer.answer = completer.answer._replace(inlier=belief)
+    assert CompletionPipeline(CompletionSettings(), completer).run(given()).inlier is belief
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_hardly_any_points_are_no_accident(count):
+    """Without a point a learned model says nothing, as those without weights do; from one it makes a plane."""
+    network = LearnedCompleter("learned", "1", RefinerMethod(), lambda inputs: tuple(
+        np.ones((1, 1, *inputs[0].shape[2:]), np.float32) * value for value in (1.0, 0.1, 0.9)))  # fmt: skip
+    camera = CameraModel.pinhole(50, 50, 31.5, 23.5, 64, 48)
+    measured = np.zeros((48, 64), np.float32)
+    measured[10, 20 : 20 + count] = 3.0
+    frame = CompletionInput(
+        CameraFrame(5, "cam", np.zeros((48, 64, 3), np.uint8), camera), SparseDepth.from_image(measured)
+    )
+    for completer in (network, DiffusionCompleter()):
+        estimate = CompletionPipeline(CompletionSettings(), completer).run(frame)
+        assert estimate.coverage == count
+        assert np.isfinite(estimate.standard_deviation).mean() == count
+        assert estimate.inlier is None or np.isfinite(estimate.inlier).sum() == count
+        if count:
+            np.testing.assert_allclose(estimate.depth, 3.0, rtol=1e-3)
+
+
+def test_the_published_deviation_is_the_one_the_model_claims():
+    """A calibrated deviation must not be scaled a second time on its way out."""
+    deviation = np.linspace(0.01, 0.9, 8, dtype=np.float32).reshape(2, 4)
+    estimate = CompletionPipeline(CompletionSettings(), Fixed(np.full((2, 4), 2.0), deviation)).run(given())
+    np.testing.assert_array_equal(estimate.standard_deviation, deviation)
 
 
 def test_settings_come_from_parameters_and_an_empty_range_is_refused():
     values = COMPLETION_PARAMETERS.resolve({"model": "fast", "depth.min": 1.0, "depth.max": 20.0})
-    assert CompletionSettings.from_parameters(values) == CompletionSettings("fast", 1.0, 20.0, 0.0)
+    assert CompletionSettings.from_parameters(values) == CompletionSettings(ModelChoice("fast"), 1.0, 20.0, 0.0)
     with pytest.raises(ValueError, match=r"depth\.min 5 must be below depth\.max 4"):
         CompletionSettings(min_depth=5.0, max_depth=4.0)
 
 
-def test_every_model_choice_is_in_the_zoo():
-    assert set(COMPLETION_PARAMETERS["model"].choices) == set(zoo.names())
+def test_the_default_model_is_the_first_of_the_zoo():
+    assert COMPLETION_PARAMETERS["model"].default == zoo.names()[0]
+    assert set(zoo.names()) <= set(COMPLETION_PARAMETERS["model"].choices)
