@@ -1,0 +1,197 @@
+"""CluDe's network: an encoder, a transformer that finds the depth centres, steps that move them, an expectation.
+
+See ``depth_perception.models.clude`` for the source and for what is ours. Log depths relative to the prepared scale are
+used throughout; the softmax over centres is always taken in float32.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from depth_perception.models.clude import CludeConfig
+from depth_perception.models.networks.clude_centres import ClusteringTransformer, mean_gap
+from depth_perception.models.networks.clude_encoder import Encoder, points_at_full_size, pool_points
+from depth_perception.models.networks.clude_translation import (
+    LaplaceScores,
+    State,
+    Translation,
+    agreement,
+    expectation,
+    head,
+)
+from depth_perception.models.networks.output import NetworkOutput
+
+_LEVELS = 4  # halvings down to where the centres are found
+_LEAST = 1e-3  # relative deviation
+
+
+class CludeNetwork(nn.Module):
+    """Image (B, 3, H, W) and points (B, 2, H, W), sides multiples of 16, to depth in units of the prepared scale.
+
+    ``extra``, for the losses: ``log_depth/S`` (B, 1, H/S, W/S), ``scores/S`` and ``centres/S`` (B, K, ...) at each
+    scale S, ``local/S`` the last local move over its greatest possible, ``centres`` (B, K) the first ones,
+    ``log_deviation`` and ``inlier_logit`` (B, 1, H, W), ``measured`` (B, 1, H, W) 1 at points that passed the filter.
+    """
+
+    def __init__(self, config: CludeConfig):
+        super().__init__()
+        self.config = config
+        widths, decoder = config.widths, config.decoder
+        self.encoder = Encoder(widths, config.blocks)
+        self.clustering = ClusteringTransformer(config, widths[_LEVELS])
+        self.read = head(config.channels, config.channels)
+        self.laplace = LaplaceScores(mean_gap(config)) if config.laplace else None
+        inputs = (widths[_LEVELS] + config.channels, *decoder)
+        self.steps = nn.ModuleList(
+            Translation(config, inputs[i], widths[_LEVELS - 1 - i], decoder[i], i) for i in range(len(decoder))
+        )
+        self.factor = 2 ** (_LEVELS - len(decoder))
+        self.deviation = DeviationHead(decoder[-1])
+        self.convex = (
+            ConvexEnlargement(decoder[-1], widths[0], self.factor, mean_gap(config)) if self.factor > 1 else None
+        )
+        self.inlier = InlierHead(mean_gap(config))
+
+    def forward(self, image: Tensor, points: Tensor) -> NetworkOutput:
+        """See ``NetworkOutput``."""
+        measured = (points[:, :1] > 0).float()
+        logs = torch.log(torch.where(points[:, :1] > 0, points[:, :1], torch.ones_like(points[:, :1]))).float()
+        passed = measured * points[:, 1:2].float()
+        shown = torch.cat([(logs + 1) * measured, measured, passed], 1)
+        features = self.encoder(image, shown)
+        embeddings, cells, shared = self.clustering(features[_LEVELS])
+        pyramid = [points_at_full_size(logs, passed)]
+        for _ in range(_LEVELS):
+            pyramid.append(pool_points(pyramid[-1], self.config.pooling))
+        scores, centres = agreement(self.read(cells), embeddings), shared[:, :, None, None]
+        if self.laplace is not None:
+            scores = self.laplace(scores, pyramid[_LEVELS], centres)
+        bottom = torch.cat([features[_LEVELS], cells.to(features[_LEVELS].dtype)], 1)
+        state = State(bottom, shared, None, scores, centres, expectation(scores, centres))
+        extra = {"centres": shared, **_traces(state, _LEVELS)}
+        for index, step in enumerate(self.steps):
+            level = _LEVELS - 1 - index
+            state = step(state, features[level], pyramid[level], embeddings)
+            extra.update(_traces(state, level))
+        spread = mixture_deviation(state)
+        log_depth, relative = state.log_depth, self.deviation(state.features, spread)
+        trust = state.trust
+        if self.convex is not None:
+            log_depth, relative = self.convex(state.features, features[0], log_depth, relative, logs, passed)
+            extra["log_depth/1"] = log_depth
+            trust = None if trust is None else F.interpolate(trust, scale_factor=float(self.factor), mode="nearest")
+        logit = self.inlier(log_depth, relative, logs, trust)
+        extra.update({"log_deviation": torch.log(relative), "inlier_logit": logit, "measured": passed})
+        depth = torch.exp(log_depth)
+        return NetworkOutput(depth, depth * relative, torch.sigmoid(logit), extra)
+
+
+def _traces(state: State, level: int) -> dict[str, Tensor]:
+    size = 2**level
+    parts = {"log_depth": state.log_depth, "scores": state.scores, "centres": state.centres, "local": state.step}
+    return {f"{name}/{size}": part for name, part in parts.items() if part is not None}
+
+
+def mixture_deviation(state: State) -> Tensor:
+    """Return the standard deviation (B, 1, h, w) in log depth of the mixture of centres around its expectation."""
+    share = torch.softmax(state.scores.detach(), 1)
+    away = state.centres.detach() - state.log_depth.detach()
+    return torch.sqrt((share * away * away).sum(1, keepdim=True) + 1e-8)
+
+
+class DeviationHead(nn.Module):
+    """Relative deviation: a learned share of the mixture's own, plus a learned term.
+
+    Sees detached features only: being honest must not make the depth worse.
+    """
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.layer = nn.Conv2d(inputs, 2, 1)
+        nn.init.normal_(self.layer.weight, std=0.01)
+        with torch.no_grad():
+            assert self.layer.bias is not None
+            self.layer.bias.copy_(torch.tensor([-1.0, math.log(math.expm1(0.03))]))
+
+    def forward(self, features: Tensor, spread: Tensor) -> Tensor:
+        """Return (B, 1, h, w) > 0."""
+        out = self.layer(features.detach()).float()
+        return torch.sigmoid(out[:, :1]) * spread + F.softplus(out[:, 1:]) + _LEAST
+
+
+class ConvexEnlargement(nn.Module):
+    """To full resolution: each pixel weighs the nine cells around it (RAFT, Teed and Deng, ECCV 2020).
+
+    Where a pixel was measured, cells that agree with it weigh more, by the same Laplace law as the centres.
+    """
+
+    def __init__(self, inputs: int, fine: int, factor: int, scale: float):
+        super().__init__()
+        self.factor = factor
+        hidden = inputs * 3 // 2
+        self.mix = nn.Conv2d(inputs + fine * factor**2, hidden, 1)
+        self.weigh = nn.Conv2d(hidden, 9 * factor**2, 3, 1, 1)
+        nn.init.normal_(self.weigh.weight, std=0.01)
+        away = [
+            _distance(i - 1, a, factor) + _distance(j - 1, b, factor)
+            for i in range(3)
+            for j in range(3)
+            for a in range(factor)
+            for b in range(factor)
+        ]
+        with torch.no_grad():
+            assert self.weigh.bias is not None
+            self.weigh.bias.copy_(-8.0 * torch.tensor(away))  # close to repetition, which smears nothing
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale / 2)))
+
+    def forward(
+        self, features: Tensor, fine: Tensor, log_depth: Tensor, relative: Tensor, logs: Tensor, passed: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return log depth and relative deviation (B, 1, H, W) from (B, 1, h, w); ``fine``: features (B, C, H, W)."""
+        batch, _, height, width = features.shape
+        factor = self.factor
+        seen = torch.cat([features, F.pixel_unshuffle(fine, factor).to(features.dtype)], 1)
+        weights = self.weigh(torch.relu(self.mix(seen))).float().reshape(batch, 9, factor**2, height, width)
+        around = neighbours(log_depth)  # (B, 9, 1, h, w)
+        point, mask = (F.pixel_unshuffle(x, factor).unsqueeze(1) for x in (logs, passed))  # (B, 1, f f, h, w)
+        scale = torch.exp(self.log_scale).clamp_min(1e-2)
+        weights = weights - ((point - around).abs() / scale).clamp_max(30.0) * mask
+        weights = torch.softmax(weights, 1)
+        depth = (weights * around).sum(1)  # (B, f f, h, w)
+        away = around.detach() - depth.detach().unsqueeze(1)
+        variance = (weights.detach() * (neighbours(relative * relative) + away * away)).sum(1)
+        return F.pixel_shuffle(depth, factor), F.pixel_shuffle(torch.sqrt(variance), factor)
+
+
+def _distance(cell: int, pixel: int, factor: int) -> float:
+    """Return the squared distance, in cells, of a pixel of the middle cell from the middle of another."""
+    return (cell - (pixel + 0.5) / factor + 0.5) ** 2
+
+
+def neighbours(x: Tensor) -> Tensor:
+    """Return (B, 9, 1, h, w): the 3 x 3 cells around each of x (B, 1, h, w), edges repeated."""
+    height, width = x.shape[2:]
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return torch.stack([padded[:, :, i : i + height, j : j + width] for i in range(3) for j in range(3)], 1)
+
+
+class InlierHead(nn.Module):
+    """Logit that a point is right: what the last step trusted it, less its Laplace distance from the final surface."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor(1.0))
+        self.rate = nn.Parameter(torch.tensor([0.0, -1.0]))
+        self.scale = scale
+
+    def forward(self, log_depth: Tensor, relative: Tensor, logs: Tensor, trust: Tensor | None) -> Tensor:
+        """Return (B, 1, H, W); ``logs`` is the points' log depth. The surface itself gets no gradient from it."""
+        miss = (logs - log_depth.detach()).abs()
+        rate = F.softplus(self.rate)
+        logit = self.bias - rate[0] * (miss / self.scale).clamp_max(20.0)
+        logit = logit - rate[1] * (miss / relative.detach()).clamp_max(20.0)
+        return logit if trust is None else logit + trust

@@ -1,0 +1,199 @@
+"""The hierarchical translation module: step by step, shared discrete centres become every pixel's own continuous ones.
+
+Each step hands down a ``State``: centres shared by all pixels, each pixel's displacement of them as a fraction of the
+half gap, and the scores. Local moves of all steps together stay below that half gap, so that the order of a pixel's
+centres is kept by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from depth_perception.models.clude import CludeConfig
+from depth_perception.models.networks.clude_centres import mean_gap, move, reach
+from depth_perception.models.networks.clude_encoder import Pooled, conv
+
+_CUE = 16
+_SMALLEST = 0.01  # of b, in log depth: keeps the scores finite
+_GRID = tuple((i, j) for i in range(3) for j in range(3))
+_BELIEVED = 3.0  # logit with which a point is trusted at first
+
+
+class State(NamedTuple):
+    """What a step hands on. h and w are those of its scale.
+
+    ``features`` (B, C, h, w); ``shared`` (B, K) centres; ``local`` (B, K, h, w) in (-1, 1), each pixel's displacement
+    of them in half gaps, or None; ``scores`` (B, K, h, w) and the ``centres`` they are about, (B, K, h, w) or
+    (B, K, 1, 1); ``log_depth`` (B, 1, h, w), their expectation. ``step`` (B, K, h, w) is this step's share in ``local`` over its
+    greatest possible, ``trust`` (B, 1, h, w) the logit with which points were believed; both None without.
+    """
+
+    features: Tensor
+    shared: Tensor
+    local: Tensor | None
+    scores: Tensor
+    centres: Tensor
+    log_depth: Tensor
+    step: Tensor | None = None
+    trust: Tensor | None = None
+
+
+def pixel_centres(shared: Tensor, local: Tensor | None) -> Tensor:
+    """Return shared centres (B, K) displaced by ``local`` (B, K, h, w) half gaps; (B, K, 1, 1) without."""
+    still = shared[:, :, None, None]
+    return still if local is None else torch.addcmul(still, local, reach(shared)[:, :, None, None])
+
+
+def expectation(scores: Tensor, centres: Tensor) -> Tensor:
+    """Return the expected centre (B, 1, h, w) under the softmax of ``scores``, both float32."""
+    return (torch.softmax(scores, 1) * centres).sum(1, keepdim=True)
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """Double height and width by repetition: anything smoother would put depths between two surfaces."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def laplace_scores(squared: Tensor, scale: Tensor | float) -> Tensor:
+    """Return the log density, up to a constant, of an approximate Laplace law of scale b at squared distances.
+
+    b - sqrt(x^2 + b^2), over b: tails as Laplace's, but round at the top. A true Laplace peak would pull an expectation
+    over few centres to the closest of them.
+    """
+    return 1 - torch.sqrt(squared * (1 / (scale * scale)) + 1)
+
+
+class LaplaceScores(nn.Module):
+    """Scores of the centres by the measured depth, with a learned scale b in log depth."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+
+    def forward(self, scores: Tensor, pooled: Pooled, centres: Tensor, trust: Tensor | None = None) -> Tensor:
+        """Return ``scores`` (B, K, h, w) with those of the points added, weighted by the sigmoid of ``trust`` if given.
+
+        Of the least and the greatest measured depth the one closer to a centre counts.
+        """
+        weight = pooled.known if trust is None else pooled.known * torch.sigmoid(trust)
+        middle, half = 0.5 * (pooled.least + pooled.greatest), 0.5 * (pooled.greatest - pooled.least)
+        distance = (centres - middle).abs() - half  # to the closer of the two, but for the sign
+        scale = torch.exp(self.log_scale).clamp_min(_SMALLEST)
+        return torch.addcmul(scores, laplace_scores(distance * distance, scale), weight)
+
+
+class Carry(nn.Module):
+    """Scores of a coarse step at the cells of the next: each weighs the nine coarse cells around it.
+
+    Scores are mixed, not depths. A mixture of Laplace scores peaks at the weighted median of the measured depths, which
+    is one of them, where a mixture of depths would lie between two surfaces.
+    """
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.weigh = head(inputs, 9)
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        away = [
+            [(i - 1 + 0.25 * di) ** 2 + (j - 1 + 0.25 * dj) ** 2 for di in (1, -1) for dj in (1, -1)] for i, j in _GRID
+        ]
+        self.prior: Tensor
+        self.register_buffer("prior", -2.0 * torch.tensor(away)[None, :, :, None, None], persistent=False)
+
+    def forward(self, scores: Tensor, features: Tensor) -> Tensor:
+        """Return (B, K, 2h, 2w) for ``scores`` (B, K, h, w) and features (B, C, 2h, 2w)."""
+        batch, count, height, width = scores.shape
+        weights = self.weigh(features).float()  # (B, 9, 2h, 2w)
+        weights = F.pixel_unshuffle(weights, 2).reshape(batch, 9, 4, height, width) + self.prior
+        weights = torch.softmax(weights, 1) * self.gain
+        padded = F.pad(scores, (1, 1, 1, 1), mode="replicate")
+        mixed = scores.new_zeros(())
+        for k, (i, j) in enumerate(_GRID):
+            cell = padded[:, :, i : i + height, j : j + width].unsqueeze(2)  # (B, K, 1, h, w)
+            mixed = mixed + cell * weights[:, k].unsqueeze(1)  # (B, K, 4, h, w)
+        return F.pixel_shuffle(mixed.reshape(batch, 4 * count, height, width), 2)
+
+
+class Translation(nn.Module):
+    """One step down to half the cell size."""
+
+    def __init__(self, config: CludeConfig, inputs: int, skip: int, outputs: int, index: int):
+        super().__init__()
+        count, channels = config.centres_count, config.channels
+        self.limit = 0.5 ** (index + 1)  # of the half gap: 1/2 + 1/4 + ... stays below 1
+        self.span = math.log(config.farthest) - math.log(config.nearest)
+        self.merge = nn.Sequential(conv(inputs + skip, outputs), conv(outputs, outputs))
+        self.cue = conv(4, _CUE) if config.cue else None
+        seen = outputs + (_CUE if config.cue else 0)
+        self.fuse = conv(seen, outputs)
+        self.project = head(outputs, channels)
+        self.laplace = LaplaceScores(mean_gap(config)) if config.laplace else None
+        self.carry = Carry(outputs) if config.carry else None
+        self.trust = head(outputs, 1) if config.laplace and config.trust else None
+        if self.trust is not None:
+            assert self.trust.bias is not None
+            nn.init.constant_(self.trust.bias, _BELIEVED)
+        self.weight = self.shared = self.local = None
+        if config.offsets != "none":
+            self.weight = head(outputs, 1)
+            last = nn.Linear(channels, 2)
+            nn.init.normal_(last.weight, std=0.02)
+            nn.init.zeros_(last.bias)
+            self.shared = nn.Sequential(nn.Linear(outputs + channels, channels), nn.ReLU(), last)
+        if config.offsets == "both":
+            self.local = head(outputs, count)
+
+    def forward(self, state: State, skip: Tensor, pooled: Pooled, embeddings: Tensor) -> State:
+        """``skip`` (B, C, h, w) and ``pooled`` are at the new scale; ``embeddings`` (B, K, M)."""
+        before = enlarge(state.log_depth)
+        features = self.merge(torch.cat([enlarge(state.features), skip.to(state.features.dtype)], 1))
+        if self.cue is not None:
+            miss = [(x - before) * pooled.known for x in (pooled.least, pooled.greatest)]
+            cue = torch.cat([*miss, pooled.known, before / self.span], 1)
+            features = torch.cat([features, self.cue(cue).to(features.dtype)], 1)
+        features = self.fuse(features)
+        shared = self._move(state.shared, features, embeddings)
+        local = None if state.local is None else enlarge(state.local)
+        step = None
+        if self.local is not None:
+            step = torch.tanh(self.local(features).float())
+            local = self.limit * step if local is None else local + self.limit * step
+        centres = pixel_centres(shared, local)
+        scores = agreement(self.project(features), embeddings)
+        if self.carry is not None:
+            scores = scores + self.carry(state.scores, features)
+        trust = None
+        if self.laplace is not None:
+            trust = None if self.trust is None else self.trust(features).float()
+            scores = self.laplace(scores, pooled, centres, trust)
+        return State(features, shared, local, scores, centres, expectation(scores, centres), step, trust)
+
+    def _move(self, centres: Tensor, features: Tensor, embeddings: Tensor) -> Tensor:
+        """Return the shared centres (B, K), moved by what the scene as a whole asks for."""
+        if self.shared is None or self.weight is None:
+            return centres
+        weight = torch.sigmoid(self.weight(features).float())
+        pooled = (features.float() * weight).sum((2, 3)) / weight.sum((2, 3))  # (B, C)
+        pooled = pooled.unsqueeze(1).expand(-1, embeddings.shape[1], -1).to(embeddings.dtype)
+        moves = self.shared(torch.cat([pooled, embeddings], 2)).float()  # (B, K, 2)
+        return move(centres, moves[:, :, 0], moves[:, :, 1].mean(1, keepdim=True))
+
+
+def agreement(features: Tensor, embeddings: Tensor) -> Tensor:
+    """Return scores (B, K, h, w): scaled dot products of features (B, M, h, w) and embeddings (B, K, M), float32."""
+    batch, channels, height, width = features.shape
+    product = torch.matmul(embeddings, features.flatten(2).to(embeddings.dtype))  # (B, K, hw)
+    return product.float().reshape(batch, embeddings.shape[1], height, width) * (1 / math.sqrt(channels))
+
+
+def head(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return a 1 x 1 convolution that starts out saying little."""
+    layer = nn.Conv2d(inputs, outputs, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
