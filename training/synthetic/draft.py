@@ -6,16 +6,25 @@ Depth, normals and ids are as exact as those of ``renderer.render``; only the li
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from depth_perception.frames import CameraModel
-from training.synthetic.renderer import View, camera_directions, pixel_order
+from training.synthetic.renderer import View, camera_directions
+from training.synthetic.renderer import pixel_order as _pixel_order
 from training.synthetic.scene import Scene
 from training.synthetic.shading import Surface, albedo, light_rays, shade, sky, surface_at, unit
 from training.synthetic.tracer import PACKET, closest_hits, occluded
+
+
+@cache
+def pixel_order(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return flat pixel indices (H * W,) tile by tile, and where each pixel is among them."""
+    order = _pixel_order(height, width, device)
+    return order, torch.argsort(order)
 
 
 def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool = True) -> View:
@@ -23,8 +32,7 @@ def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool
     device = scene.device
     poses = poses.to(device=device, dtype=torch.float32)
     shape = (len(poses), *camera.shape)
-    order = pixel_order(*camera.shape, device)
-    back = torch.argsort(order)
+    order, back = pixel_order(*camera.shape, device)
     directions = camera_directions(camera, device).reshape(-1, 3)[order]
     turned = torch.einsum("bij,nj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
     origins = poses[:, None, :3, 3].expand(-1, len(directions), 3).reshape(-1, 3)
@@ -63,19 +71,19 @@ def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool
 def depth_of(scene: Scene, camera: CameraModel, poses: Tensor) -> Tensor:
     """Return only the depth (B, H, W) in metres along the optical axis, NaN for sky."""
     poses = poses.to(device=scene.device, dtype=torch.float32)
-    order = pixel_order(*camera.shape, scene.device)
+    order, back = pixel_order(*camera.shape, scene.device)
     directions = camera_directions(camera, scene.device).reshape(-1, 3)[order]
     turned = torch.einsum("bij,nj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
     origins = poses[:, None, :3, 3].expand(-1, len(directions), 3).reshape(-1, 3)
     t = closest_hits(scene, origins, turned, PACKET).t
     depth = torch.where(torch.isfinite(t), t, math.nan).view(len(poses), -1)
-    return depth[:, torch.argsort(order)].view(len(poses), *camera.shape)
+    return depth[:, back].view(len(poses), *camera.shape)
 
 
 def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back: Tensor, primitive: Tensor) -> Tensor:
     """Return (hits, lights + 1): the share of each light that arrives, last the openness to the surroundings.
 
-    Lights that cast shadows are asked for at every second pixel in a chequer, the surroundings at one pixel in eight.
+    Lights that cast shadows are asked for at every second pixel in a chequer, the surroundings at one pixel in sixteen.
     """
     batch, height, width = primitive.shape
     device = primitive.device
@@ -103,10 +111,10 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back
         facing = (surface.normal[at] * toward).sum(1) > 0
         at, toward, reach = at[facing], toward[facing], reach[facing]
         clear, asked = torch.zeros(len(lifted), device=device), torch.zeros(len(lifted), device=device)
-        clear[at] = 1.0 - occluded(scene, lifted[at], toward, reach * 0.999).float()
+        clear[at] = 1.0 - _blocked(scene, lifted[at], toward, reach * 0.999).float()
         asked[at] = 1.0
         out[:, index] = as_hits(_fill(as_image(clear), as_image(asked), primitive))
-    at = chosen((rows + 2 * (columns % 4)) % 8 == 0)
+    at = chosen((rows % 4 == columns // 4 % 4) & (columns % 4 == rows // 4 % 4))
     pattern = torch.rand(len(at), 2, generator=torch.Generator().manual_seed(len(at))).to(device)
     angle, radius = 2 * math.pi * pattern[:, :1], (0.9 * pattern[:, 1:]).sqrt()
     normal = surface.normal[at]
@@ -117,12 +125,29 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back
     toward = radius * torch.cos(angle) * first + radius * torch.sin(angle) * second + lift * normal
     reach = scene.surroundings.occlusion_range * (0.25 + 0.75 * pattern[:, 0].roll(1))
     clear, asked = torch.zeros(len(lifted), device=device), torch.zeros(len(lifted), device=device)
-    clear[at] = 1.0 - occluded(scene, lifted[at], toward, reach).float()
+    clear[at] = 1.0 - _blocked(scene, lifted[at], toward, reach).float()
     asked[at] = 1.0
     pair = torch.stack([as_image(clear), as_image(asked)], 1)
     for _ in range(2):
-        pair = F.avg_pool2d(pair, 7, 1, 3)
+        pair = F.avg_pool2d(pair, 9, 1, 4)
     out[:, -1] = as_hits((pair[:, 0] + 1e-6) / (pair[:, 1] + 1e-6))
+    return out
+
+
+def _blocked(scene: Scene, origins: Tensor, directions: Tensor, reach: Tensor) -> Tensor:
+    """Return ``occluded`` after sorting rays by where they start.
+
+    Neighbours in the picture may lie far apart in the world, and packets of such rays meet too many primitives.
+    """
+    if not len(origins):
+        return torch.zeros(0, dtype=torch.bool, device=origins.device)
+    low = origins.amin(0)
+    cells = ((origins - low) * (1023.0 / (origins.amax(0) - low).amax().clamp_min(1e-6))).long()
+    for shift, mask in ((16, 0x30000FF), (8, 0x300F00F), (4, 0x30C30C3), (2, 0x9249249)):  # bits of x, y, z in turn
+        cells = (cells | (cells << shift)) & mask
+    order = torch.argsort(cells[:, 0] | cells[:, 1] << 1 | cells[:, 2] << 2, stable=True)
+    out = torch.empty(len(origins), dtype=torch.bool, device=origins.device)
+    out[order] = occluded(scene, origins[order], directions[order], reach[order], PACKET)
     return out
 
 
