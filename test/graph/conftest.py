@@ -206,20 +206,22 @@ class Graph:
         environment: dict[str, str] | None = None,
         may_fail: bool = False,
     ) -> NodeProcess:
-        """Start a script of the package with arguments after --ros-args."""
+        """Start a script of the package, or one given by its path, with arguments after --ros-args."""
         variables = {**os.environ, "ROS_DOMAIN_ID": str(self.domain), "PYTHONUNBUFFERED": "1", **(environment or {})}
         variables["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), variables.get("PYTHONPATH", "")])
         command = [sys.executable, str(REPOSITORY / "scripts" / executable)]
         command += ["--ros-args", *ros_arguments] if ros_arguments else []
-        process = NodeProcess(executable, command, variables, self.folder)
+        process = NodeProcess(Path(executable).stem, command, variables, self.folder)
         process.may_fail = may_fail
         self._processes.append(process)
         return process
 
-    def completion(self, *ros_arguments: str, model: str = "fast", period: float = 0.2) -> NodeProcess:
+    def completion(
+        self, *ros_arguments: str, model: str = "fast", period: float = 0.2, executable: str = "completion_node"
+    ) -> NodeProcess:
         """Start a completion node with quick diagnostics."""
         own = ("-p", f"model:={model}", "-p", f"diagnostics.period:={period}", "-p", "transform.timeout:=0.5")
-        return self.start("completion_node", *own, *ros_arguments)
+        return self.start(executable, *own, *ros_arguments)
 
     def play(self, bag: Path, *ros_arguments: str) -> NodeProcess:
         """Start a bag player."""

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 pytest.importorskip("rclpy")
@@ -7,6 +9,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rosgraph_msgs.msg import Clock
 
 from depth_perception.pipelines.parameters import Parameter, ParameterTable
+from depth_perception.ros import node_base
 from depth_perception.ros.diagnostics import Status
 from depth_perception.ros.node_base import PerceptionNode
 from depth_perception.ros.run import StartError
@@ -34,6 +37,9 @@ class Subject(PerceptionNode):
 
     def set_up(self):
         self._note("set_up")
+
+    def ready(self):
+        return not self.fail.startswith("slow")
 
     def begin(self):
         self._note("begin")
@@ -67,6 +73,34 @@ def test_autostart_goes_through_both_transitions_and_close_undoes_them(ros):
     assert node.is_active
     assert node.close() is True
     assert node.calls == ["set_up", "begin", "end", "tear_down"]
+
+
+def test_autostart_activates_what_is_not_ready_as_soon_as_it_is(ros):
+    node = make(ros)
+    node.fail = "slow"
+    node.autostart()
+    assert node.calls == ["set_up"]
+    deadline = time.monotonic() + 0.3
+    ros.wait(lambda: time.monotonic() > deadline, "some time")
+    assert not node.is_active
+    node.fail = ""
+    ros.wait(lambda: node.is_active, "activation")
+    assert node.calls == ["set_up", "begin"]
+
+
+def test_autostart_does_not_wait_for_ever_nor_against_a_manager(ros, monkeypatch):
+    monkeypatch.setattr(node_base, "START_PATIENCE", 0.1)
+    node = make(ros)
+    node.fail = "slow"
+    node.autostart()
+    ros.wait(lambda: node.is_active, "activation all the same")
+    other = make(ros)
+    other.fail = "slow"
+    other.autostart()
+    other.trigger_cleanup()
+    deadline = time.monotonic() + 0.3
+    ros.wait(lambda: time.monotonic() > deadline, "some time")
+    assert other.calls == ["set_up", "tear_down"]
 
 
 def test_a_full_round_of_transitions(ros):

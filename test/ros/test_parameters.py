@@ -103,3 +103,16 @@ def test_a_whole_number_is_taken_for_a_float_at_run_time(ros):
     assert node.set_parameters([RosParameter("depth.max", value=7)])[0].successful
     assert parameters.values["depth.max"] == 7.0
     assert isinstance(parameters.values["depth.max"], float)
+
+
+def test_a_change_can_be_refused_for_what_it_changes(ros):
+    def only_up(old, new):
+        if new["depth.max"] < old["depth.max"]:
+            raise ValueError(f"depth.max may only grow, not from {old['depth.max']:g} to {new['depth.max']:g}")
+
+    node, parameters = start(ros, check_change=only_up)
+    assert node.set_parameters([RosParameter("depth.max", value=6.0)])[0].successful
+    result = node.set_parameters([RosParameter("depth.max", value=4.0)])[0]
+    assert not result.successful
+    assert "not from 6 to 4" in result.reason
+    assert parameters.values["depth.max"] == 6.0

@@ -148,6 +148,21 @@ def test_a_worker_that_never_ends_does_not_keep_the_process(start):
     assert process.returncode == 1
 
 
+def test_a_library_that_is_still_loading_is_left_behind_quietly(start):
+    body = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); node.is_loading = True"
+    process = start(body)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("closed\n", "")
+    assert process.returncode == 0
+
+
+def test_a_start_error_that_comes_late_ends_it_too(start):
+    body = "node.create_timer(0.05, lambda: (_ for _ in ()).throw(StartError('too late')))"
+    _, errors = start(body).communicate(timeout=20)
+    assert errors == "subject: too late\n"
+
+
 def test_without_rclpy_it_says_what_to_do(tmp_path):
     (tmp_path / "rclpy.py").write_text("raise ImportError('no ROS here')")
     program = "import sys; from depth_perception.ros.run import run; sys.exit(run(None, 'subject'))"
