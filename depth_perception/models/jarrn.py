@@ -42,8 +42,8 @@ class JarrnConfig:
     softmax of the probability down each image column. ``working_pixels``: most cells of the working grid.
     """
 
-    widths: tuple[int, ...] = (24, 48, 96, 160, 160)
-    bottlenecks: tuple[int, ...] = (1, 1, 2, 2, 2)
+    widths: tuple[int, ...] = (16, 32, 96, 192, 256)
+    bottlenecks: tuple[int, ...] = (1, 1, 2, 3, 3)
     use_scale: bool = True
     use_offset: bool = True
     use_probability: bool = True
