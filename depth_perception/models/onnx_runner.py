@@ -49,7 +49,7 @@ class OnnxRunner:
         options.intra_op_num_threads = threads or cores()
         # threads that wait by spinning win no time here and take it from other nodes
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        values = [runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(t)) for t in weights.tensors.values()]
+        values = [runtime.OrtValue.ortvalue_from_numpy(np.asarray(t, order="C")) for t in weights.tensors.values()]
         options.add_external_initializers(list(weights.tensors), values)
         provider = (_PROVIDERS[kind], {"device_id": number or "0"} if kind == "cuda" else {})
         graph = onnx_graphs.obtain(weights)

@@ -49,6 +49,17 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     return network
 
 
+def channels_last(network: nn.Module) -> nn.Module:
+    """Lay out the weights of convolutions as their inputs are; returns ``network``.
+
+    ``Module.to`` would do the same, and refuse parameters of five dimensions.
+    """
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
 def has_cuda() -> bool:
     """Say whether torch can use a GPU here."""
     return torch.cuda.is_available()
@@ -76,8 +87,7 @@ class TorchRunner:
         self.device = device
         self.precision = precision
         self.threads = torch.get_num_threads()
-        network = fold_batch_norm(load_network(weights)).to(device)
-        self._network = network.to(memory_format=torch.channels_last)
+        self._network = channels_last(fold_batch_norm(load_network(weights)).to(device))
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
         """Return depth, deviation and inlier, float32 (1, 1, h, w) each, for inputs (1, C, h, w)."""

@@ -102,7 +102,7 @@ def write(weights: Weights, file: Path, half: bool = True) -> None:
         if name.endswith(_COUNTERS):
             continue
         fits = tensor.ndim > 1 and np.abs(tensor).max(initial=0) < _LARGEST_HALF
-        stored[name] = np.ascontiguousarray(tensor, np.float16 if half and fits else np.float32)
+        stored[name] = np.asarray(tensor, np.float16 if half and fits else np.float32, order="C")
     header = {
         "family": weights.family,
         "name": weights.name,
