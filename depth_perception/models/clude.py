@@ -38,8 +38,9 @@ class CludeConfig:
 
     Switches, for ablations: ``centres`` learned, log or uniform (fixed); ``offsets`` both, global or none; ``guidance``
     tells each centre a depth as a hint; ``cue`` shows the translation how points and prediction differ; ``laplace``
-    scores centres by the measured depth; ``pooling`` of points minmax, average or nearest. Two are ours: ``carry``
-    hands the scores of a step on to the next one, ``trust`` lets the network weigh a point's Laplace scores.
+    scores centres by the measured depth; ``pooling`` of points minmax, average or nearest. Three are ours:
+    ``carry`` hands the scores of a step on to the next one, ``trust`` lets the network weigh a point's Laplace scores,
+    ``expectation`` of the last step is taken over all centres, as in the paper, or over those around the mode.
     """
 
     widths: tuple[int, ...] = (24, 32, 64, 96, 128)
@@ -60,6 +61,7 @@ class CludeConfig:
     cue: bool = True
     laplace: bool = True
     pooling: str = "minmax"
+    expectation: str = "mode"
     carry: bool = True
     trust: bool = True
 
@@ -84,6 +86,7 @@ _CHOICES = {
     "centres": ("learned", "log", "uniform"),
     "offsets": ("both", "global", "none"),
     "pooling": ("minmax", "average", "nearest"),
+    "expectation": ("mode", "all"),
 }
 
 # The paper's scale: NLSPN's early-fusion ResNet-34 without its first max pooling, and translation to full resolution.

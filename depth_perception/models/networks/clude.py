@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from depth_perception.models.clude import CludeConfig
-from depth_perception.models.networks.clude_centres import ClusteringTransformer, mean_gap
+from depth_perception.models.networks.clude_centres import ClusteringTransformer, find_span
 from depth_perception.models.networks.clude_encoder import Encoder, points_at_full_size, pool_points
 from depth_perception.models.networks.clude_translation import (
     LaplaceScores,
@@ -44,47 +44,47 @@ class CludeNetwork(nn.Module):
         self.encoder = Encoder(widths, config.blocks)
         self.clustering = ClusteringTransformer(config, widths[_LEVELS])
         self.read = head(config.channels, config.channels)
-        self.laplace = LaplaceScores(mean_gap(config)) if config.laplace else None
+        self.laplace = LaplaceScores() if config.laplace else None
         inputs = (widths[_LEVELS] + config.channels, *decoder)
         self.steps = nn.ModuleList(
             Translation(config, inputs[i], widths[_LEVELS - 1 - i], decoder[i], i) for i in range(len(decoder))
         )
         self.factor = 2 ** (_LEVELS - len(decoder))
         self.deviation = DeviationHead(decoder[-1])
-        self.convex = (
-            ConvexEnlargement(decoder[-1], widths[0], self.factor, mean_gap(config)) if self.factor > 1 else None
-        )
-        self.inlier = InlierHead(mean_gap(config))
+        self.convex = ConvexEnlargement(decoder[-1], widths[0], self.factor) if self.factor > 1 else None
+        self.inlier = InlierHead()
 
     def forward(self, image: Tensor, points: Tensor) -> NetworkOutput:
         """See ``NetworkOutput``."""
         measured = (points[:, :1] > 0).float()
         logs = torch.log(torch.where(points[:, :1] > 0, points[:, :1], torch.ones_like(points[:, :1]))).float()
         passed = measured * points[:, 1:2].float()
-        shown = torch.cat([(logs + 1) * measured, measured, passed], 1)
+        span = find_span(self.config, logs, passed)
+        shown = torch.cat([span.place(logs).clamp(-2, 2) * measured, measured, passed], 1)
         features = self.encoder(image, shown)
-        embeddings, cells, shared = self.clustering(features[_LEVELS])
+        embeddings, cells, shared = self.clustering(features[_LEVELS], span)
         pyramid = [points_at_full_size(logs, passed)]
         for _ in range(_LEVELS):
             pyramid.append(pool_points(pyramid[-1], self.config.pooling))
         scores, centres = agreement(self.read(cells), embeddings), shared[:, :, None, None]
+        gap = span.gap(self.config.centres_count)
         if self.laplace is not None:
-            scores = self.laplace(scores, pyramid[_LEVELS], centres)
+            scores = self.laplace(scores, pyramid[_LEVELS], centres, gap)
         bottom = torch.cat([features[_LEVELS], cells.to(features[_LEVELS].dtype)], 1)
         state = State(bottom, shared, None, scores, centres, expectation(scores, centres))
         extra = {"centres": shared, **_traces(state, _LEVELS)}
         for index, step in enumerate(self.steps):
             level = _LEVELS - 1 - index
-            state = step(state, features[level], pyramid[level], embeddings)
+            state = step(state, features[level], pyramid[level], embeddings, span)
             extra.update(_traces(state, level))
         spread = mixture_deviation(state)
         log_depth, relative = state.log_depth, self.deviation(state.features, spread)
         trust = state.trust
         if self.convex is not None:
-            log_depth, relative = self.convex(state.features, features[0], log_depth, relative, logs, passed)
+            log_depth, relative = self.convex(state.features, features[0], log_depth, relative, logs, passed, gap)
             extra["log_depth/1"] = log_depth
             trust = None if trust is None else F.interpolate(trust, scale_factor=float(self.factor), mode="nearest")
-        logit = self.inlier(log_depth, relative, logs, trust)
+        logit = self.inlier(log_depth, relative, logs, gap, trust)
         extra.update({"log_deviation": torch.log(relative), "inlier_logit": logit, "measured": passed})
         depth = torch.exp(log_depth)
         return NetworkOutput(depth, depth * relative, torch.sigmoid(logit), extra)
@@ -129,7 +129,7 @@ class ConvexEnlargement(nn.Module):
     Where a pixel was measured, cells that agree with it weigh more, by the same Laplace law as the centres.
     """
 
-    def __init__(self, inputs: int, fine: int, factor: int, scale: float):
+    def __init__(self, inputs: int, fine: int, factor: int):
         super().__init__()
         self.factor = factor
         hidden = inputs * 3 // 2
@@ -146,10 +146,17 @@ class ConvexEnlargement(nn.Module):
         with torch.no_grad():
             assert self.weigh.bias is not None
             self.weigh.bias.copy_(-8.0 * torch.tensor(away))  # close to repetition, which smears nothing
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale / 2)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(0.5)))
 
     def forward(
-        self, features: Tensor, fine: Tensor, log_depth: Tensor, relative: Tensor, logs: Tensor, passed: Tensor
+        self,
+        features: Tensor,
+        fine: Tensor,
+        log_depth: Tensor,
+        relative: Tensor,
+        logs: Tensor,
+        passed: Tensor,
+        gap: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return log depth and relative deviation (B, 1, H, W) from (B, 1, h, w); ``fine``: features (B, C, H, W)."""
         batch, _, height, width = features.shape
@@ -158,7 +165,7 @@ class ConvexEnlargement(nn.Module):
         weights = self.weigh(torch.relu(self.mix(seen))).float().reshape(batch, 9, factor**2, height, width)
         around = neighbours(log_depth)  # (B, 9, 1, h, w)
         point, mask = (F.pixel_unshuffle(x, factor).unsqueeze(1) for x in (logs, passed))  # (B, 1, f f, h, w)
-        scale = torch.exp(self.log_scale).clamp_min(1e-2)
+        scale = (torch.exp(self.log_scale) * gap.unsqueeze(1)).clamp_min(1e-2)
         weights = weights - ((point - around).abs() / scale).clamp_max(30.0) * mask
         weights = torch.softmax(weights, 1)
         depth = (weights * around).sum(1)  # (B, f f, h, w)
@@ -182,16 +189,15 @@ def neighbours(x: Tensor) -> Tensor:
 class InlierHead(nn.Module):
     """Logit that a point is right: what the last step trusted it, less its Laplace distance from the final surface."""
 
-    def __init__(self, scale: float):
+    def __init__(self) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.tensor(1.0))
         self.rate = nn.Parameter(torch.tensor([0.0, -1.0]))
-        self.scale = scale
 
-    def forward(self, log_depth: Tensor, relative: Tensor, logs: Tensor, trust: Tensor | None) -> Tensor:
+    def forward(self, log_depth: Tensor, relative: Tensor, logs: Tensor, gap: Tensor, trust: Tensor | None) -> Tensor:
         """Return (B, 1, H, W); ``logs`` is the points' log depth. The surface itself gets no gradient from it."""
         miss = (logs - log_depth.detach()).abs()
         rate = F.softplus(self.rate)
-        logit = self.bias - rate[0] * (miss / self.scale).clamp_max(20.0)
+        logit = self.bias - rate[0] * (miss / gap.detach()).clamp_max(20.0)
         logit = logit - rate[1] * (miss / relative.detach()).clamp_max(20.0)
         return logit if trust is None else logit + trust

@@ -8,6 +8,7 @@ which stay positive, and shifts all by the same.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +16,45 @@ from torch import Tensor, nn
 from depth_perception.models.clude import CludeConfig
 from depth_perception.models.networks.token_transformer import TokenTransformer, sine_position
 
+_USUAL = 3.0  # standard deviations of the points' log depths, beyond which outliers lie
+_MARGIN = 0.3  # log depth that surfaces may lie beyond the points
 _UNEVEN = 2.0  # the widest first cluster is at most exp(2 x this) times the narrowest
 _STRETCH = math.log(2.0)  # a step scales a gap by at most this, in logarithms
 _SHIFT = 2.0  # and moves all centres by at most so many mean gaps
 
 
-def first_centres(config: CludeConfig) -> Tensor:
-    """Return fixed log depths (K,), spaced evenly in the depth (``uniform``) or in its logarithm."""
-    count, near, far = config.centres_count, config.nearest, config.farthest
-    at = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    if config.centres == "uniform":
-        return torch.log(near + (far - near) * at).float()
-    return (math.log(near) + (math.log(far) - math.log(near)) * at).float()
+class Span(NamedTuple):
+    """Log depths (B, 1) between which an image's first centres lie."""
+
+    low: Tensor
+    high: Tensor
+
+    def gap(self, count: int) -> Tensor:
+        """Return the mean distance (B, 1, 1, 1) between two of ``count`` centres."""
+        return ((self.high - self.low) / count)[:, :, None, None]
+
+    def place(self, log_depth: Tensor) -> Tensor:
+        """Return where in the span (B, 1, h, w) log depths lie: -1 at its low end, 1 at its high one."""
+        low, high = self.low[:, :, None, None], self.high[:, :, None, None]
+        return (2 * log_depth - (low + high)) / (high - low)
 
 
-def mean_gap(config: CludeConfig) -> float:
-    """Return the mean distance in log depth between two neighbours among the first centres."""
-    return (math.log(config.farthest) - math.log(config.nearest)) / config.centres_count
+def find_span(config: CludeConfig, log_depth: Tensor, known: Tensor) -> Span:
+    """Return the span of the points (B, 1, H, W): from the least to the greatest that is no outlier, and some more.
+
+    This is what guidance by the points does for the centres: few of them then tell small differences apart, whatever
+    the scene. Fixed centres, and such without guidance, have one span for all images.
+    """
+    if not config.guidance or config.centres != "learned":
+        ends = [torch.full_like(log_depth[:, :, 0, 0], math.log(d)) for d in (config.nearest, config.farthest)]
+        return Span(*ends)
+    count = known.sum((2, 3)).clamp_min(1.0)
+    mean = (log_depth * known).sum((2, 3)) / count
+    away = (log_depth - mean[:, :, None, None]) * known
+    reach = _USUAL * torch.sqrt((away * away).sum((2, 3)) / count)
+    low = torch.maximum(away.amin((2, 3)), -reach) + mean - _MARGIN
+    high = torch.minimum(away.amax((2, 3)), reach) + mean + _MARGIN
+    return Span(low, high)
 
 
 class ClusteringTransformer(nn.Module):
@@ -44,13 +67,11 @@ class ClusteringTransformer(nn.Module):
         self.project = nn.Conv2d(inputs, channels, 1)
         self.embedding = nn.Parameter(torch.randn(config.centres_count, channels) * 0.5)
         self.transformer = TokenTransformer(channels, config.heads, config.layers)
-        fixed = first_centres(config)
-        self.fixed: Tensor
-        self.code: Tensor
-        self.register_buffer("fixed", fixed, persistent=False)
+        self.even: Tensor
+        even = (torch.arange(config.centres_count, dtype=torch.float32) + 0.5) / config.centres_count
+        self.register_buffer("even", even, persistent=False)
         self.guide: nn.Module | None = None
         if config.guidance:
-            self.register_buffer("code", _value_code(fixed, channels), persistent=False)
             self.guide = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
         self.width: nn.Module | None = None
         if config.centres == "learned":
@@ -59,36 +80,41 @@ class ClusteringTransformer(nn.Module):
             nn.init.zeros_(last.bias)
             self.width = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), last)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, span: Span) -> tuple[Tensor, Tensor, Tensor]:
         """``features`` (B, C, h, w) at 1/16."""
         x = self.project(features)
         batch, channels, height, width = x.shape
         cells = x.flatten(2).transpose(1, 2) + sine_position(height, width, channels, x).to(x.dtype)  # (B, hw, M)
-        queries = self.embedding
-        if self.guide is not None:
-            queries = queries + self.guide(self.code)  # a hint of the depth each centre is about
-        embeddings, cells = self.transformer(queries.unsqueeze(0).expand(batch, -1, -1), cells)
+        queries = self.embedding.unsqueeze(0).expand(batch, -1, -1)
+        if self.guide is not None:  # a hint of the depth each centre is about
+            queries = queries + self.guide(value_code(self._evenly(span), channels))
+        embeddings, cells = self.transformer(queries, cells)
         cells = cells.transpose(1, 2).reshape(batch, channels, height, width)
-        return embeddings, cells, self._place(embeddings)
+        return embeddings, cells, self._place(embeddings, span)
 
-    def _place(self, embeddings: Tensor) -> Tensor:
+    def _evenly(self, span: Span) -> Tensor:
+        """Return log depths (B, K) spaced evenly in the depth (``uniform``) or else in its logarithm."""
+        if self.config.centres == "uniform":
+            low, high = torch.exp(span.low), torch.exp(span.high)
+            return torch.log(low + (high - low) * self.even)
+        return span.low + (span.high - span.low) * self.even
+
+    def _place(self, embeddings: Tensor, span: Span) -> Tensor:
         """Return the log depths (B, K) at which the centres start."""
         if self.width is None:
-            return self.fixed.unsqueeze(0).expand(embeddings.shape[0], -1)
-        config = self.config
+            return self._evenly(span)
         raw = self.width(embeddings).float().squeeze(2)
         widths = torch.softmax(_UNEVEN * torch.tanh(raw), 1)  # (B, K)
-        middles = torch.cumsum(widths, 1) - 0.5 * widths
-        span = math.log(config.farthest) - math.log(config.nearest)
-        return math.log(config.nearest) + span * middles
+        return span.low + (span.high - span.low) * (torch.cumsum(widths, 1) - 0.5 * widths)
 
 
-def _value_code(values: Tensor, channels: int) -> Tensor:
-    """Return a sine code (K, channels) of log depths (K,)."""
+def value_code(values: Tensor, channels: int) -> Tensor:
+    """Return a sine code (B, K, channels) of log depths (B, K)."""
     count = channels // 2
-    frequency = torch.exp(torch.linspace(0, math.log(32.0), count)) * (math.pi / 8)
-    angle = values[:, None] * frequency
-    return torch.cat([torch.sin(angle), torch.cos(angle)], 1)
+    step = math.log(32.0) / max(count - 1, 1)
+    frequency = torch.exp(torch.arange(count, device=values.device, dtype=torch.float32) * step) * (math.pi / 8)
+    angle = values.unsqueeze(2) * frequency
+    return torch.cat([torch.sin(angle), torch.cos(angle)], 2)
 
 
 def move(centres: Tensor, stretch: Tensor, shift: Tensor) -> Tensor:

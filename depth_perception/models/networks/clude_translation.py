@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from depth_perception.models.clude import CludeConfig
-from depth_perception.models.networks.clude_centres import mean_gap, move, reach
+from depth_perception.models.networks.clude_centres import Span, move, reach
 from depth_perception.models.networks.clude_encoder import Pooled, conv
 
 _CUE = 16
@@ -29,8 +29,8 @@ class State(NamedTuple):
 
     ``features`` (B, C, h, w); ``shared`` (B, K) centres; ``local`` (B, K, h, w) in (-1, 1), each pixel's displacement
     of them in half gaps, or None; ``scores`` (B, K, h, w) and the ``centres`` they are about, (B, K, h, w) or
-    (B, K, 1, 1); ``log_depth`` (B, 1, h, w), their expectation. ``step`` (B, K, h, w) is this step's share in ``local`` over its
-    greatest possible, ``trust`` (B, 1, h, w) the logit with which points were believed; both None without.
+    (B, K, 1, 1); ``log_depth`` (B, 1, h, w), their expectation. ``step`` (B, K, h, w) is this step's share in ``local``
+    over its greatest possible, ``trust`` (B, 1, h, w) the logit with which points were believed; both None without.
     """
 
     features: Tensor
@@ -54,6 +54,19 @@ def expectation(scores: Tensor, centres: Tensor) -> Tensor:
     return (torch.softmax(scores, 1) * centres).sum(1, keepdim=True)
 
 
+def mode_expectation(scores: Tensor, centres: Tensor) -> Tensor:
+    """Return the expected centre (B, 1, h, w) among the five around the most probable three.
+
+    Where two surfaces are likely this is on one of them; a plain expectation would be between them.
+    """
+    share = torch.softmax(scores, 1)
+    padded = F.pad(share.detach(), (0, 0, 0, 0, 1, 1))
+    mode = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]).argmax(1, keepdim=True)  # (B, 1, h, w)
+    index = torch.arange(scores.shape[1], device=scores.device)[None, :, None, None]
+    share = share * ((index - mode).abs() <= 2).to(share.dtype)
+    return (share * centres).sum(1, keepdim=True) / share.sum(1, keepdim=True)
+
+
 def enlarge(x: Tensor) -> Tensor:
     """Double height and width by repetition: anything smoother would put depths between two surfaces."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -69,21 +82,23 @@ def laplace_scores(squared: Tensor, scale: Tensor | float) -> Tensor:
 
 
 class LaplaceScores(nn.Module):
-    """Scores of the centres by the measured depth, with a learned scale b in log depth."""
+    """Scores of the centres by the measured depth; learned scale b, in mean gaps of the image's first centres."""
 
-    def __init__(self, scale: float):
+    def __init__(self) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+        self.log_scale = nn.Parameter(torch.zeros(()))
 
-    def forward(self, scores: Tensor, pooled: Pooled, centres: Tensor, trust: Tensor | None = None) -> Tensor:
+    def forward(
+        self, scores: Tensor, pooled: Pooled, centres: Tensor, gap: Tensor, trust: Tensor | None = None
+    ) -> Tensor:
         """Return ``scores`` (B, K, h, w) with those of the points added, weighted by the sigmoid of ``trust`` if given.
 
-        Of the least and the greatest measured depth the one closer to a centre counts.
+        Of the least and the greatest measured depth the one closer to a centre counts. ``gap`` is (B, 1, 1, 1).
         """
         weight = pooled.known if trust is None else pooled.known * torch.sigmoid(trust)
         middle, half = 0.5 * (pooled.least + pooled.greatest), 0.5 * (pooled.greatest - pooled.least)
         distance = (centres - middle).abs() - half  # to the closer of the two, but for the sign
-        scale = torch.exp(self.log_scale).clamp_min(_SMALLEST)
+        scale = (torch.exp(self.log_scale) * gap).clamp_min(_SMALLEST)
         return torch.addcmul(scores, laplace_scores(distance * distance, scale), weight)
 
 
@@ -125,13 +140,15 @@ class Translation(nn.Module):
         super().__init__()
         count, channels = config.centres_count, config.channels
         self.limit = 0.5 ** (index + 1)  # of the half gap: 1/2 + 1/4 + ... stays below 1
-        self.span = math.log(config.farthest) - math.log(config.nearest)
+        self.count = count
+        last_step = index == len(config.decoder) - 1
+        self.expect = mode_expectation if last_step and config.expectation == "mode" else expectation
         self.merge = nn.Sequential(conv(inputs + skip, outputs), conv(outputs, outputs))
         self.cue = conv(4, _CUE) if config.cue else None
         seen = outputs + (_CUE if config.cue else 0)
         self.fuse = conv(seen, outputs)
         self.project = head(outputs, channels)
-        self.laplace = LaplaceScores(mean_gap(config)) if config.laplace else None
+        self.laplace = LaplaceScores() if config.laplace else None
         self.carry = Carry(outputs) if config.carry else None
         self.trust = head(outputs, 1) if config.laplace and config.trust else None
         if self.trust is not None:
@@ -147,13 +164,13 @@ class Translation(nn.Module):
         if config.offsets == "both":
             self.local = head(outputs, count)
 
-    def forward(self, state: State, skip: Tensor, pooled: Pooled, embeddings: Tensor) -> State:
+    def forward(self, state: State, skip: Tensor, pooled: Pooled, embeddings: Tensor, span: Span) -> State:
         """``skip`` (B, C, h, w) and ``pooled`` are at the new scale; ``embeddings`` (B, K, M)."""
-        before = enlarge(state.log_depth)
+        before, gap = enlarge(state.log_depth), span.gap(self.count)
         features = self.merge(torch.cat([enlarge(state.features), skip.to(state.features.dtype)], 1))
         if self.cue is not None:
-            miss = [(x - before) * pooled.known for x in (pooled.least, pooled.greatest)]
-            cue = torch.cat([*miss, pooled.known, before / self.span], 1)
+            near, far = ((x - before) / gap * (0.25 * pooled.known) for x in (pooled.least, pooled.greatest))
+            cue = torch.cat([near.clamp(-4, 4), far.clamp(-4, 4), pooled.known, span.place(before)], 1)
             features = torch.cat([features, self.cue(cue).to(features.dtype)], 1)
         features = self.fuse(features)
         shared = self._move(state.shared, features, embeddings)
@@ -169,8 +186,8 @@ class Translation(nn.Module):
         trust = None
         if self.laplace is not None:
             trust = None if self.trust is None else self.trust(features).float()
-            scores = self.laplace(scores, pooled, centres, trust)
-        return State(features, shared, local, scores, centres, expectation(scores, centres), step, trust)
+            scores = self.laplace(scores, pooled, centres, gap, trust)
+        return State(features, shared, local, scores, centres, self.expect(scores, centres), step, trust)
 
     def _move(self, centres: Tensor, features: Tensor, embeddings: Tensor) -> Tensor:
         """Return the shared centres (B, K), moved by what the scene as a whole asks for."""
