@@ -1,0 +1,1 @@
+"""The parts of ``benchmarks.completion``: methods, rows and their store, scoring, tables, marks, latency, plot."""
