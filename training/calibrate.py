@@ -39,7 +39,10 @@ def collect(
     seed: int = 0,
     scan: Callable[[Frame, np.random.Generator], Scan] | None = None,
 ) -> Errors:
-    """Run ``completer`` without its calibration over frames, a random sensor each; measured pixels are left out."""
+    """Run ``completer`` without its calibration over frames, a random sensor each; measured pixels are left out.
+
+    ``scan`` draws what a sensor sees, by default the mix of training. Raises ValueError if no frame has a pixel left.
+    """
     plain = LearnedCompleter(completer.name, completer.version, completer.method, completer.run)
     parts = []
     for index, file in enumerate(files):
@@ -57,6 +60,8 @@ def collect(
         error = np.abs(depth - frame.depth.reshape(-1)[where]) / depth
         density = np.full(len(where), np.count_nonzero(seen.sparse) / seen.sparse.size)
         parts.append(Errors(density, deviation / depth, error))
+    if not parts:
+        raise ValueError("no errors to calibrate with: no frame has both a measured point and a known pixel beside it")
     return Errors(*(np.concatenate(x) for x in zip(*parts)))
 
 

@@ -7,17 +7,18 @@ Takes the averaged weights, calibrates their deviations on the folder's held-out
 from __future__ import annotations
 
 import argparse
-import platform
+import dataclasses
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import lightning
 import numpy as np
 import torch
 
-import depth_perception
-from depth_perception.models import families, networks
+from depth_perception.models import backends, families, onnx_graphs
 from depth_perception.models.learned import LearnedCompleter
-from depth_perception.models.weights import Weights, write
+from depth_perception.models.weights import FOLDER, Weights, read, write
 from training.calibrate import collect, coverage, fit
 from training.datasets.rendered import frame_files
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", default="1")
     parser.add_argument("--out", type=Path, help="file to write (default: depth_perception/weights/NAME.safetensors)")
     options = parser.parse_args(arguments)
-    weights = read_checkpoint(options.checkpoint, options.name, options.version)
+    weights = as_stored(read_checkpoint(options.checkpoint, options.name, options.version))
     files = frame_files(options.frames, held_out=True)
     count = len(list(options.frames.glob("*.npz")))
     chosen = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(options.count, len(files)))]
@@ -45,13 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = coverage(calibration, collect(completer, chosen[1::2], seed=1))
     weights.training["frames"] = count
     weights.training["calibration"] = {"frames": len(chosen), "within_68": check[0], "within_95": check[1]}
-    made = Weights(
-        weights.family, weights.name, weights.version, weights.config, weights.tensors, calibration, weights.training
-    )
-    out = options.out or Path(depth_perception.__file__).parent / "weights" / f"{options.name}.safetensors"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write(made, out)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    out = options.out or FOLDER / f"{options.name}.safetensors"
+    write(dataclasses.replace(weights, calibration=calibration), out)
+    graph = onnx_graphs.export(read(out), out.parent)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, and {graph.name} for ONNX Runtime")
     print(
         f"of other held-out worlds' pixels {check[0]:.1%} lie in the 68 % interval and {check[1]:.1%} in the 95 % one"
     )
@@ -67,25 +65,24 @@ def read_checkpoint(file: Path, name: str, version: str) -> Weights:
     network = checkpoint["network"]
     values = {k: list(v) if isinstance(v, tuple) else v for k, v in network["config"].items()}
     state = {k.removeprefix(_PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(_PREFIX)}
-    tensors = {k: v.float().numpy() for k, v in state.items()}
-    training = dict(checkpoint.get("made", {}))
-    training |= {"torch": torch.__version__, "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"}
+    tensors = {k: v.float().numpy() for k, v in state.items() if v.is_floating_point()}  # without counters of batches
+    training = dict(checkpoint.get("made", {})) | {"torch": torch.__version__, "lightning": lightning.__version__}
     return Weights(
         network["family"], name, version, families.configuration(network["family"], values), tensors, None, training
     )
 
 
+def as_stored(weights: Weights) -> Weights:
+    """Return the weights as they come out of a file, rounded to its precision: what ships is what is calibrated."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.safetensors"
+        write(weights, file)
+        return read(file)
+
+
 def in_torch(weights: Weights) -> LearnedCompleter:
-    """Return a completer that runs ``weights`` in plain torch on the CPU, without calibration."""
-    network = networks.build(weights.family, weights.config)
-    network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.tensors.items()}, strict=False)
-    network.eval()
-
-    def run(inputs):
-        with torch.inference_mode():
-            output = network(*[torch.from_numpy(x) for x in inputs])
-        return [x.numpy() for x in output[:3]]
-
+    """Return a completer that runs ``weights`` in torch, on a GPU where there is one, without calibration."""
+    run = backends.make_runner(weights, "torch")
     return LearnedCompleter(weights.name, weights.version, families.method(weights.family, weights.config), run)
 
 

@@ -1,19 +1,21 @@
 """Make shipped weights from nothing: ``python -m training.make_weights [NAME ...]`` (``make weights``).
 
 For each name: render the frames that are missing, train as training/configs/NAME.yaml says, calibrate and export. Every
-step goes on where it was interrupted. With ``--frames`` and ``--steps`` less is made, for a trial.
+step goes on where it was interrupted. A trial with less: ``--frames 1100 --set trainer.max_epochs=1 --out /tmp``.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from training import export, train
+from training import export
 from training.synthetic import frames
 
 CONFIGS = Path(__file__).with_name("configs")
@@ -44,13 +46,25 @@ def make(name: str, folder: Path, settings: Sequence[str], version: str, out: Pa
     """Train one network, or go on with it, and export it."""
     config = CONFIGS / f"{name}.yaml"
     checkpoint = WORK / name / "last.ckpt"
-    command = ["fit", "--config", str(config), "--data.folder", str(folder), *settings]
+    command = ["fit", "--config", str(config), "--data.folder", str(folder), *(option(text) for text in settings)]
     if checkpoint.exists():
         command += ["--ckpt_path", str(checkpoint)]
     print(f"{name}: {'going on from ' + str(checkpoint) if checkpoint.exists() else 'training'}", flush=True)
-    train.main(command)
+    status = run(command)
+    if status:
+        return status
     place = ["--out", str(out / f"{name}.safetensors")] if out else []
     return export.main([str(checkpoint), name, "--frames", str(folder), "--version", version, *place])
+
+
+def run(command: Sequence[str]) -> int:
+    """Train in a process of its own: for several GPUs Lightning starts that command again, once for each."""
+    return subprocess.run([sys.executable, "-m", "training.train", *command], check=False).returncode
+
+
+def option(text: str) -> str:
+    """Return ``trainer.max_epochs=1`` as the command line wants it: ``--trainer.max_epochs=1``."""
+    return f"--{text.removeprefix('--')}"
 
 
 def available() -> tuple[str, ...]:
@@ -58,14 +72,37 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in CONFIGS.glob("*.yaml") if "model" in yaml.safe_load(path.read_text())))
 
 
+def _name(text: str) -> str:
+    if text not in available():
+        raise argparse.ArgumentTypeError(
+            f"no configuration of that name: {text!r} (there are {', '.join(available())})"
+        )
+    return text
+
+
+def _setting(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"expected OPTION=VALUE, got {text!r}")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.make_weights", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*available(), []], help=", ".join(available()))
+    parser.add_argument(
+        "names", nargs="*", type=_name, metavar="NAME", help=f"of {', '.join(available())} (default: those that ship)"
+    )
     parser.add_argument("--frames", type=int, default=FRAMES, help="rendered frames (default %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="rendering (default %(default)s)")
     parser.add_argument("--version", default="1", help="written into the weights (default %(default)s)")
     parser.add_argument("--out", type=Path, help="folder for the weights (default: the package's own)")
-    parser.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="passed on to training.train")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="OPTION=VALUE",
+        help="setting of training.train, such as trainer.max_epochs=1; may be repeated",
+    )
     return parser
 
 

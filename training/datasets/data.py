@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from depth_perception.evaluation.sensors import Frame, Scan
 from depth_perception.models import families
 from training.datasets.rendered import Augmentation, RenderedFrames, collate, frame_files
+
+
+class Stream(Dataset):
+    """Samples without end: number n of a run is one frame seen by one sensor, whoever prepares it and whenever."""
+
+    def __init__(self, frames: RenderedFrames, seed: int):
+        self.frames = frames
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Number of frames they are drawn from."""
+        return len(self.frames)
+
+    def __getitem__(self, number: int) -> dict:
+        """Return sample ``number``, as ``RenderedFrames`` does."""
+        rng = np.random.default_rng([self.seed, number])
+        return self.frames.sample(int(rng.integers(len(self.frames))), rng)
+
+
+class Onward(Sampler[int]):
+    """The next ``count`` numbers after those already seen, as ``seen()`` tells at the start of an epoch.
+
+    A run that was killed thus goes on with new samples and not with those it began with.
+    """
+
+    def __init__(self, count: int, seen: Callable[[], int]):
+        self.count = count
+        self.seen = seen
+
+    def __len__(self) -> int:
+        """Samples of an epoch."""
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers."""
+        start = self.seen()
+        return iter(range(start, start + self.count))
 
 
 class RenderedData(lightning.LightningDataModule):
@@ -17,7 +57,9 @@ class RenderedData(lightning.LightningDataModule):
 
     ``overrides`` hold for the data alone: samples of a batch must have one size, so nothing may be coarsened.
     ``crop`` is (height, width) in pixels, multiples of 32. ``workers`` processes prepare samples; ``epoch`` is how many
-    samples count as one epoch, whatever the number of frames.
+    samples count as one epoch, whatever the number of frames. ``scan`` draws what a sensor sees, by default the mix of
+    ``random_sensor``. With a seed (``seed_everything``) and the same frames, a run sees the same samples in the same
+    order on any number of workers and processes, and after an interruption.
     """
 
     def __init__(
@@ -32,6 +74,7 @@ class RenderedData(lightning.LightningDataModule):
         epoch: int = 8_000,
         validation: int = 256,
         augmentation: Augmentation | None = None,
+        scan: Callable[[Frame, np.random.Generator], Scan] | None = None,
     ):
         super().__init__()
         self.folder = folder
@@ -42,21 +85,26 @@ class RenderedData(lightning.LightningDataModule):
         self.epoch = epoch
         self.validation = validation
         self.augmentation = augmentation or Augmentation()
+        self.scan = scan
 
     def train_dataloader(self) -> DataLoader:
-        """Return shuffled, augmented samples of the frames that are for training."""
-        frames = RenderedFrames(frame_files(self.folder, False), self.method, self.crop, self.augmentation)
-        sampler = torch.utils.data.RandomSampler(frames, replacement=True, num_samples=self.epoch)
-        return self._loader(frames, sampler=sampler, drop_last=True)
+        """Return augmented samples of the frames that are for training."""
+        files = frame_files(self.folder, False)
+        frames = RenderedFrames(files, self.method, self.crop, self.augmentation, self.scan)
+        stream = Stream(frames, torch.initial_seed() % 2**63)
+        return self._loader(stream, sampler=Onward(self.epoch, self._seen), drop_last=True)
 
     def val_dataloader(self) -> DataLoader:
         """Return the same samples of held-out frames every time."""
         files = frame_files(self.folder, True)[: self.validation]
-        return self._loader(RenderedFrames(files, self.method, self.crop, seed=1))
+        return self._loader(RenderedFrames(files, self.method, self.crop, None, self.scan, seed=1))
 
-    def _loader(self, frames: RenderedFrames, **options: Any) -> DataLoader:
+    def _seen(self) -> int:
+        return int(getattr(self.trainer.lightning_module, "samples", 0)) if self.trainer else 0
+
+    def _loader(self, samples: Dataset, **options: Any) -> DataLoader:
         return DataLoader(
-            frames,
+            samples,
             self.batch_size,
             num_workers=self.workers,
             collate_fn=collate,

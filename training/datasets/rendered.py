@@ -17,7 +17,8 @@ from depth_perception.models.completer import check_inputs
 from depth_perception.models.learned import Method
 from training.datasets.augment import displace, recolor
 
-HELD_OUT_SHARE = 50  # every 50th frame is never trained on
+BLOCK = 20  # frames in a row that are trained on or held out together: whole worlds
+HELD_OUT_SHARE = 50  # of so many blocks one is never trained on
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,22 @@ def load_frame(path: Path) -> Frame:
 def frame_files(folder: Path | str, held_out: bool) -> list[Path]:
     """List the frames of ``folder`` that are for training or held out, by their number.
 
-    Frames of one world have neighbouring numbers, so whole stretches are held out. Raises FileNotFoundError if none.
+    Frames of one world have neighbouring numbers, so whole stretches are held out: 0 to 19, 1000 to 1019 and so on.
+    Raises FileNotFoundError if there are none.
     """
     files = sorted(Path(folder).glob("*.npz"))
     if not files:
         raise FileNotFoundError(
             f"no rendered frames (*.npz) in {folder}; make some with python -m training.synthetic.frames"
         )
-    block = 20
-    return [f for f in files if (int(f.stem) // block % HELD_OUT_SHARE == 0) == held_out]
+    chosen = [f for f in files if (int(f.stem) // BLOCK % HELD_OUT_SHARE == 0) == held_out]
+    if not chosen:
+        which = "held out" if held_out else "to train on"
+        raise FileNotFoundError(
+            f"none of the {len(files)} frames in {folder} is {which}: of each {BLOCK * HELD_OUT_SHARE} numbers the "
+            f"first {BLOCK} are held out; render more with python -m training.synthetic.frames"
+        )
+    return chosen
 
 
 def mirrored(frame: Frame) -> Frame:
@@ -95,11 +103,13 @@ class RenderedFrames(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> dict[str, Tensor | tuple[Tensor, ...]]:
-        """Return inputs (C, h, w) each, scale (1, 1, 1), depth, sparse, inlier (1, h, w); see ``collate``."""
+        """Return ``sample`` of a frame, drawn as ``seed`` says."""
         if self.seed is None:
-            rng = np.random.default_rng(int(torch.randint(0, 2**62, (1,))))
-        else:
-            rng = np.random.default_rng([self.seed, index])
+            return self.sample(index, np.random.default_rng(int(torch.randint(0, 2**62, (1,)))))
+        return self.sample(index, np.random.default_rng([self.seed, index]))
+
+    def sample(self, index: int, rng: np.random.Generator) -> dict[str, Tensor | tuple[Tensor, ...]]:
+        """Return inputs (C, h, w) each, scale (1, 1, 1), depth, sparse, inlier (1, h, w); see ``collate``."""
         frame = load_frame(self.files[index])
         for _ in range(8):
             image, depth, scan, camera = self._draw(frame, rng)

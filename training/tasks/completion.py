@@ -11,6 +11,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
+from depth_perception.evaluation.machine import machine
 from depth_perception.models import families, networks
 
 
@@ -43,9 +44,12 @@ class CompletionTask(lightning.LightningModule):
         self.samples = 0  # seen in training, all processes together
         self._before = 0.0  # seconds in earlier runs
         self._start: float | None = None
+        self.command = ""  # what started the run
         self.averaged = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(average), use_buffers=True
         )
+        self.averaged.requires_grad_(False)  # several GPUs would wait for gradients that never come
+        self.average = average
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         """Return the loss of one batch."""
@@ -80,7 +84,11 @@ class CompletionTask(lightning.LightningModule):
             "samples": self.samples,
             "steps": self.global_step,
             "device": str(self.device),
+            "machine": self._machine(),
             "precision": str(self.trainer.precision),
+            "command": self.command,
+            "learning_rate": self.learning_rate,
+            "average": self.average,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -94,6 +102,12 @@ class CompletionTask(lightning.LightningModule):
 
     def _spent(self) -> float:
         return self._before + (time.monotonic() - self._start if self._start is not None else 0.0)
+
+    def _machine(self) -> str:
+        if self.device.type == "cuda":
+            return f"{self.trainer.world_size} x {torch.cuda.get_device_name(self.device)}"
+        found = machine()
+        return f"{found['Processor']}, {found['Cores']} cores, {torch.get_num_threads()} threads"
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and its schedule."""
