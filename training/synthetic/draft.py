@@ -9,11 +9,10 @@ import math
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from depth_perception.frames import CameraModel
-from training.synthetic.renderer import View, camera_directions
+from training.synthetic.renderer import View, camera_directions, disc, dither, hemisphere
 from training.synthetic.renderer import pixel_order as _pixel_order
 from training.synthetic.scene import Scene
 from training.synthetic.shading import Surface, albedo, light_rays, shade, sky, surface_at, unit
@@ -114,24 +113,52 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back
         clear[at] = 1.0 - _blocked(scene, lifted[at], toward, reach * 0.999).float()
         asked[at] = 1.0
         out[:, index] = as_hits(_fill(as_image(clear), as_image(asked), primitive))
-    at = chosen((rows % 4 == columns // 4 % 4) & (columns % 4 == rows // 4 % 4))
-    pattern = torch.rand(len(at), 2, generator=torch.Generator().manual_seed(len(at))).to(device)
-    angle, radius = 2 * math.pi * pattern[:, :1], (0.9 * pattern[:, 1:]).sqrt()
-    normal = surface.normal[at]
-    helper = torch.where(normal[:, 2:].abs() < 0.9, 0.0, 1.0)
-    first = unit(torch.linalg.cross(torch.cat([helper, torch.zeros_like(helper), 1 - helper], 1), normal, dim=1))
-    second = torch.linalg.cross(normal, first, dim=1)
-    lift = (1 - radius.square()).sqrt()
-    toward = radius * torch.cos(angle) * first + radius * torch.sin(angle) * second + lift * normal
-    reach = scene.surroundings.occlusion_range * (0.25 + 0.75 * pattern[:, 0].roll(1))
-    clear, asked = torch.zeros(len(lifted), device=device), torch.zeros(len(lifted), device=device)
-    clear[at] = 1.0 - _blocked(scene, lifted[at], toward, reach).float()
-    asked[at] = 1.0
-    pair = torch.stack([as_image(clear), as_image(asked)], 1)
-    for _ in range(2):
-        pair = F.avg_pool2d(pair, 9, 1, 4)
-    out[:, -1] = as_hits((pair[:, 0] + 1e-6) / (pair[:, 1] + 1e-6))
+    out[:, -1] = as_hits(_openness(scene, as_image, primitive, lifted, surface.normal))
     return out
+
+
+def _openness(scene: Scene, as_image, primitive: Tensor, lifted: Tensor, normal: Tensor) -> Tensor:
+    """Return (B, H, W): the share of the surroundings that every pixel sees, asked for at every fourth row and column.
+
+    Each point asked for has one of 16 directions, so that a block of 4 x 4 points has them all.
+    """
+    device = primitive.device
+    index = as_image(torch.arange(len(lifted), device=device, dtype=torch.float64)).long()[:, 1::4, 1::4]
+    asked = primitive[:, 1::4, 1::4]
+    batch, height, width = asked.shape
+    rows, columns = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)[None]
+    code = (dither(rows, columns)).expand(batch, -1, -1)
+    hit = (asked >= 0).reshape(-1)
+    at, which = index.reshape(-1)[hit], code.reshape(-1)[hit]
+    position, facing = lifted[at], normal[at]
+    reach = scene.surroundings.occlusion_range * (0.25 + 0.75 * ((which * 7) % 16) / 15.0)
+    clear = torch.ones(len(hit), device=device)
+    clear[hit] = 1.0 - _blocked(scene, position, hemisphere(facing, disc(which)), reach).float()
+    place, turned = torch.full((len(hit), 3), 1e6, device=device), torch.zeros(len(hit), 3, device=device)
+    place[hit], turned[hit] = position, facing
+    place, turned = (x.view(batch, height, width, 3) for x in (place, turned))
+    clear = clear.view(batch, height, width)
+    for axis in (2, 1):  # mean over four points and the halves of two more, where they lie in the plane of the middle
+        total, count = clear.clone(), torch.ones_like(clear)
+        for step in (-2, -1, 1, 2):
+            n, p, v = (torch.roll(x, step, axis) for x in (turned, place, clear))
+            level = ((p - place) * turned).sum(-1).abs() < 0.05 + 0.02 * scene.surroundings.occlusion_range
+            tap = (level & ((n * turned).sum(-1) > 0.8)) * (0.5 if abs(step) == 2 else 1.0)
+            total, count = total + tap * v, count + tap
+        clear = total / count
+    # Every pixel takes from the four points around it those that show the same primitive.
+    full = primitive.shape
+    value, weight = torch.zeros(full, device=device), torch.zeros(full, device=device)
+    y = (torch.arange(full[1], device=device) - 1) / 4
+    x = (torch.arange(full[2], device=device) - 1) / 4
+    for dy in (0, 1):
+        for dx in (0, 1):
+            r, c = (y.floor().long() + dy).clamp(0, height - 1), (x.floor().long() + dx).clamp(0, width - 1)
+            wy, wx = 1 - (y - y.floor() - dy).abs(), 1 - (x - x.floor() - dx).abs()
+            same = asked[:, r][:, :, c] == primitive
+            w = (wy[:, None] * wx) * torch.where(same, 1.0, 1e-3) + 1e-6
+            value, weight = value + w * clear[:, r][:, :, c], weight + w
+    return value / weight
 
 
 def _blocked(scene: Scene, origins: Tensor, directions: Tensor, reach: Tensor) -> Tensor:
@@ -152,7 +179,7 @@ def _blocked(scene: Scene, origins: Tensor, directions: Tensor, reach: Tensor) -
 
 
 def _fill(values: Tensor, asked: Tensor, primitive: Tensor) -> Tensor:
-    """Return (B, H, W): where not asked, the mean of the four neighbours asked that show the same primitive."""
+    """Return (B, H, W): where not asked, the mean of the four neighbours that show the same primitive, else of all near."""
     total, count = values * asked, asked.clone()
     for axis, size in ((1, values.shape[1]), (2, values.shape[2])):
         for source, target in ((0, 1), (1, 0)):
@@ -161,4 +188,5 @@ def _fill(values: Tensor, asked: Tensor, primitive: Tensor) -> Tensor:
             share = (there == here) * asked.narrow(axis, source, size - 1) * (1 - asked.narrow(axis, target, size - 1))
             total.narrow(axis, target, size - 1).add_(share * light)
             count.narrow(axis, target, size - 1).add_(share)
-    return total / count.clamp_min(1e-6)
+    loose = F.avg_pool2d(torch.stack([values * asked, asked], 1), 3, 1, 1)
+    return torch.where(count > 0, total / count.clamp_min(1e-6), loose[:, 0] / loose[:, 1].clamp_min(1e-6))

@@ -103,13 +103,13 @@ def _rays(poses: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     return poses[:, None, :3, 3].expand_as(turned).reshape(-1, 3), turned.reshape(-1, 3)
 
 
-def _pattern(rows: Tensor, columns: Tensor) -> Tensor:
+def dither(rows: Tensor, columns: Tensor) -> Tensor:
     """Return 0..15 (H, W), each number once in every 4 x 4 pixels, neighbours far apart (ordered dither)."""
     square = torch.tensor([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], device=rows.device)
     return square[rows % 4, columns % 4]
 
 
-def _disc(pattern: Tensor) -> Tensor:
+def disc(pattern: Tensor) -> Tensor:
     """Return the 16 points (n, 2) of a spiral that fills the unit disc evenly."""
     angle = pattern * (math.pi * (3 - math.sqrt(5)))
     radius = ((pattern + 0.5) / 16).sqrt()
@@ -137,14 +137,14 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, shap
     at = hit.nonzero()[:, 0]
     seen = torch.zeros(len(hit), len(scene.lights) + 1, device=order.device)
     sampled = torch.zeros_like(seen)
-    disc = _disc(tiled(_pattern(rows, columns)))[hit]
+    spot = disc(tiled(dither(rows, columns)))[hit]
     for index, light in enumerate(scene.lights):
         if not light.shadows:
             seen[:, index] = sampled[:, index] = 1.0
             continue
         chosen = tiled((rows + columns + index) % 2 == 0)[hit]
         part = Surface(*(field[chosen] for field in surface))
-        toward, reach = light_rays(light, part.position, disc[chosen])
+        toward, reach = light_rays(light, part.position, spot[chosen])
         facing = (part.normal * toward).sum(1) > 0
         clear = torch.zeros(len(facing), device=order.device)
         clear[facing] = 1.0 - occluded(scene, _lifted(part)[facing], toward[facing], reach[facing] * 0.999).float()
@@ -152,8 +152,8 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, shap
         sampled[at[chosen], index] = 1.0
     chosen = tiled((rows % 2 == 0) & (columns % 2 == 0))[hit]
     part = Surface(*(field[chosen] for field in surface))
-    code = tiled(_pattern(rows // 2, columns // 2))[hit][chosen]
-    toward = _hemisphere(part.normal, _disc(code))
+    code = tiled(dither(rows // 2, columns // 2))[hit][chosen]
+    toward = hemisphere(part.normal, disc(code))
     # Lengths differ, so that near things darken more than far ones.
     reach = scene.surroundings.occlusion_range * (0.25 + 0.75 * ((code * 7) % 16) / 15.0)
     seen[at[chosen], -1] = 1.0 - occluded(scene, _lifted(part), toward, reach).float()
@@ -161,7 +161,7 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, shap
     return seen, sampled
 
 
-def _hemisphere(normal: Tensor, disc: Tensor) -> Tensor:
+def hemisphere(normal: Tensor, disc: Tensor) -> Tensor:
     """Return directions (n, 3) about the normals, as likely as the cosine to them, from points of the unit disc."""
     helper = torch.where(normal[:, 2:].abs() < 0.9, 0.0, 1.0)
     side = torch.cat([helper, torch.zeros_like(helper), 1 - helper], 1)

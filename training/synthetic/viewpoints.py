@@ -29,7 +29,7 @@ def random_sensor(rng: np.random.Generator, exposure: float) -> CameraSensor:
     sharp = rng.random() < 0.7
     return CameraSensor(
         exposure=exposure * missed,
-        blur=float(rng.uniform(0.3, 0.6)) if sharp else float(rng.uniform(0.6, 1.4)),
+        blur=float(rng.uniform(0.4, 0.75)) if sharp else float(rng.uniform(0.75, 1.5)),
         vignette=float(rng.uniform(0.0, 0.5)),
         shot=float(np.exp(rng.uniform(np.log(0.4), np.log(9.0)))),
         read=float(np.exp(rng.uniform(np.log(0.3), np.log(4.0)))),

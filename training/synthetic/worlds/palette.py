@@ -10,29 +10,62 @@ import torch
 from training.synthetic import textures as tx
 from training.synthetic.scene import SceneBuilder
 from training.synthetic.texture_bank import TextureBank
+from training.synthetic.worlds import patterns
 
 SIZE = 128
-_COPIES = 8  # of every kind of texture
+_COPIES = 12  # of every kind of texture
 _SEED = 90210
 
 ROLES: dict[str, tuple[str, ...]] = {
-    "wall": ("plain", "plain", "plain", "plain", "plaster", "plaster", "brick", "stripes", "uniform", "uniform"),
-    "floor": ("planks", "planks", "tiles", "carpet", "plain", "weave", "grain", "paving", "asphalt", "checks"),
-    "ceiling": ("plain", "plain", "uniform", "plaster", "tiles"),
-    "wood": ("grain", "grain", "planks", "plain", "uniform"),
-    "cloth": ("weave", "weave", "stripes", "checks", "carpet", "plain", "uniform"),
-    "paint": ("uniform", "uniform", "plain"),
+    "wall": ("plain",) * 4 + ("uniform",) * 4 + ("plaster",) * 3 + ("brick", "stripes", "tiles", "cloudy", "gradient"),
+    "floor": ("planks",) * 3
+    + ("tiles",) * 2
+    + ("carpet", "plain", "weave", "grain", "paving", "asphalt", "checks", "specks", "specks", "cloudy", "uniform"),
+    "ceiling": ("plain", "plain", "uniform", "uniform", "plaster", "tiles"),
+    "wood": ("grain",) * 4 + ("planks", "plain", "uniform", "uniform"),
+    "cloth": ("weave",) * 3 + ("stripes", "checks", "carpet", "plain", "uniform", "cloudy", "blotches", "shapes"),
+    "paint": ("uniform", "uniform", "plain", "gradient"),
     "metal": ("metal", "metal", "plain", "uniform"),
-    "ground": ("asphalt", "asphalt", "paving", "foliage", "pebbles", "plaster", "tiles"),
-    "facade": ("brick", "brick", "plaster", "plaster", "plain", "paving", "uniform", "tiles"),
+    "ground": ("asphalt", "asphalt", "asphalt", "paving", "foliage", "pebbles", "plaster", "cloudy"),
+    "road": ("asphalt",) * 6 + ("cloudy", "plaster", "plain", "paving"),
+    "facade": ("brick", "brick", "plaster", "plaster", "plain", "paving", "uniform", "tiles", "cloudy", "stripes"),
     "roof": ("shingles", "shingles", "metal", "plain"),
-    "leaf": ("foliage",),
-    "bark": ("grain", "plaster", "asphalt"),
-    "soil": ("asphalt", "foliage", "pebbles", "plaster", "plain"),
-    "rock": ("plaster", "asphalt", "pebbles", "plain"),
-    "print": ("text", "painting", "checks", "stripes", "carpet"),
-    "box": ("plain", "uniform", "text", "stripes", "plaster", "grain"),
+    "leaf": ("foliage", "foliage", "cloudy", "specks"),
+    "bark": ("grain", "plaster", "asphalt", "cloudy"),
+    "soil": ("asphalt", "foliage", "foliage", "pebbles", "plaster", "cloudy", "specks"),
+    "rock": ("plaster", "asphalt", "pebbles", "plain", "cloudy", "specks"),
+    "print": ("text", "painting", "painting", "shapes", "scribble", "label", "label", "view", "cloudy", "gradient"),
+    "view": ("view",),
+    "box": (
+        "plain",
+        "uniform",
+        "uniform",
+        "text",
+        "stripes",
+        "plaster",
+        "label",
+        "label",
+        "label",
+        "grain",
+        "gradient",
+    ),
 }
+# Roles whose textures are nearly grey before they are tinted.
+MUTED = (
+    "wall",
+    "ceiling",
+    "floor",
+    "wood",
+    "ground",
+    "road",
+    "facade",
+    "roof",
+    "bark",
+    "soil",
+    "rock",
+    "metal",
+    "leaf",
+)
 
 
 @cache
@@ -40,10 +73,11 @@ def bank() -> tuple[TextureBank, dict[str, tuple[int, ...]]]:
     """Return the bank and the indices of each kind of texture; grey ones first, which tints colour."""
     g = torch.Generator().manual_seed(_SEED)
     images, index = [], {}
-    for kind, draw in tx.KINDS.items():
+    for kind, draw in {**tx.KINDS, **patterns.KINDS}.items():
         index[kind] = tuple(range(len(images), len(images) + _COPIES))
         for copy in range(_COPIES):
             colors = torch.rand((2, 3), generator=g)
+            colors = colors.mean(1, keepdim=True) + (colors - colors.mean(1, keepdim=True)) * torch.rand(1, generator=g)
             if copy < _COPIES // 2:  # nearly grey: one is light, the other anything
                 colors = colors[:, :1] * torch.tensor([[0.25], [0.7]]) + torch.tensor([[0.65], [0.08]])
                 colors = colors.expand(2, 3) * (0.94 + 0.12 * torch.rand((2, 3), generator=g))
@@ -72,11 +106,11 @@ class Palette:
         self._kinds = [k for k in self.index if k != "clouds"]
         self._drawn: dict[str, list[int]] = {}
 
-    def color(self, low: float = 0.04, high: float = 0.9, saturation: float = 0.7) -> tuple[float, float, float]:
+    def color(self, low: float = 0.04, high: float = 0.9, saturation: float = 0.8) -> tuple[float, float, float]:
         """Draw a linear RGB colour of random brightness and at most that saturation."""
         grey = np.exp(self.rng.uniform(np.log(low), np.log(high)))
         hue = self.rng.uniform(0.0, 1.0, 3)
-        share = self.rng.uniform(0.0, saturation) ** 1.5
+        share = saturation * self.rng.uniform() ** 2.5  # most things are nearly grey
         r, g, b = np.clip(grey * (1 - share + 2 * share * hue), 0.01, 1.2)
         return float(r), float(g), float(b)
 
@@ -85,13 +119,16 @@ class Palette:
         rng = self.rng
         kinds = self._kinds if rng.random() < self.wild else ROLES.get(role, tuple(self._kinds))
         choices = self.index[kinds[int(rng.integers(len(kinds)))]]
+        if role in MUTED and rng.random() < 0.9:
+            choices = choices[: (len(choices) + 1) // 2]
         texture = choices[int(rng.integers(len(choices)))]
         values: dict = {"tint": self._tint(role), "tile": float(np.exp(rng.uniform(np.log(0.4), np.log(3.0))))}
-        if role in ("print",):
+        if role in ("print", "view", "box") and (role != "box" or rng.random() < 0.6):
             values["tile"] = 0.0
         if role in ("cloth", "leaf", "box"):
             values["tile"] *= 0.4
-        if rng.random() < 0.35 or role in ("metal", "paint"):
+        glossy = 0.07 if role in ("wall", "ceiling", "ground", "soil", "facade") else 0.35
+        if rng.random() < glossy or role in ("metal", "paint"):
             values["specular"] = float(rng.uniform(0.05, 0.8))
             values["shininess"] = float(np.exp(rng.uniform(np.log(8), np.log(200))))
         if rng.random() < (0.3 if role == "metal" else 0.04):
@@ -114,12 +151,13 @@ class Palette:
             base = np.array([0.35, 0.6, 0.15]) * np.exp(rng.uniform(-0.9, 0.5)) + rng.uniform(0, 0.2, 3)
             return tuple(float(v) for v in base)  # type: ignore[return-value]
         if role in ("wall", "ceiling"):
-            return self.color(0.25 if rng.random() < 0.8 else 0.06, 1.0, 0.35)
+            return self.color(0.3 if rng.random() < 0.85 else 0.06, 1.0, 0.5)
         if role in ("wood", "bark", "soil"):
             base = np.array([0.6, 0.38, 0.2]) ** rng.uniform(0.1, 1.2) * np.exp(rng.uniform(-1.4, 0.4))
             return tuple(float(v) for v in base)  # type: ignore[return-value]
-        if role in ("ground", "rock", "floor", "facade", "metal", "roof"):
-            return self.color(0.12, 1.0, 0.4)
-        if role == "print":
+        if role in ("ground", "road", "rock", "floor", "facade", "metal", "roof"):
+            warm = self.color(0.1, 0.9, 0.5)
+            return warm[0] * 1.06, warm[1], warm[2] * 0.9
+        if role in ("print", "view"):
             return self.color(0.5, 1.2, 0.3)
         return self.color()

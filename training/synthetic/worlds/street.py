@@ -16,10 +16,14 @@ def build_street(seed: int) -> World:
     """Return a street of 160 m along x, perhaps with a crossing and parked cars, buildings or hedges on both sides."""
     b = shared_builder(seed)
     rng, p = b.rng, Palette(b, 0.03)
-    road, path = float(rng.uniform(2.8, 9.0)), float(rng.uniform(0.0, 4.0))
+    road, path = float(np.exp(rng.uniform(np.log(2.4), np.log(9.0)))), float(rng.uniform(0.0, 4.0))
     kerb = float(rng.uniform(0.02, 0.18))
     b.box((0, 0, -0.5), (320, 320, 1.0), p("ground"))
-    b.box((0, 0, -0.492), (320, 2 * road, 1.0), p.new("ground", tint=(*(float(rng.uniform(0.15, 0.6)),) * 3,)))
+    b.box(
+        (0, 0, -0.492),
+        (320, 2 * road, 1.0),
+        p.new("road", tint=(float(rng.uniform(0.15, 0.7)),) * 3, tile=float(rng.uniform(2, 5))),
+    )
     mark = p("paint", tint=(0.8, 0.8, 0.78))
     if rng.random() < 0.7:
         for x in np.arange(-70, 70, 6.0):
@@ -32,6 +36,7 @@ def build_street(seed: int) -> World:
             b.box((0, side * (road + path / 2), kerb / 2), (320, path, kerb), p("ground"))
         _buildings(b, p, road + path + float(rng.uniform(0, 6)), side, float(rng.uniform(0.3, 1.0)))
         _along(b, p, road, path, side, dense)
+        _hedges(b, p, road + path, side, int(rng.choice([0, 3, 8, 16])))
     _traffic(b, p, road, dense)
     if rng.random() < 0.5:
         _wires(b, p, road + path * 0.7)
@@ -138,6 +143,19 @@ def _fence(b: SceneBuilder, p: Palette, start: float, end: float, y: float) -> N
                 b.box(((start + end) / 2, y, z), (end - start, 0.04, 0.05), m)
 
 
+def _hedges(b: SceneBuilder, p: Palette, y: float, side: int, count: int) -> None:
+    """Let bushes and trees grow along one side, in clumps."""
+    rng = b.rng
+    for _ in range(count):
+        x, deep = float(rng.uniform(-60, 60)), float(np.abs(rng.normal())) * 3
+        for _ in range(int(rng.integers(1, 5))):
+            with b.at(x + 1.5 * float(rng.normal()), side * (y + deep), 0, float(rng.uniform(0, 6.3))):
+                if rng.random() < 0.6:
+                    bush(b, p, float(rng.uniform(0.6, 2.5)))
+                else:
+                    tree(b, p, float(rng.uniform(3, 10)))
+
+
 def car(b: SceneBuilder, p: Palette) -> None:
     """Put a car, a van or a lorry along x, on z = 0."""
     rng = b.rng
@@ -152,8 +170,14 @@ def car(b: SceneBuilder, p: Palette) -> None:
             b.ellipsoid((0, 0, low - 0.12), (long / 2, w / 2 * 0.99, 0.26), paint)
             back = float(rng.uniform(-0.45, -0.1))
             cabin = long * float(rng.uniform(0.22, 0.3))
-            b.box((back, 0, (low + tall) / 2), (2 * cabin, w * 0.84, tall - low), glass)
-            b.box((back, 0, tall), (2 * cabin * 0.85, w * 0.82, 0.07), paint)
+            if rng.random() < 0.5:
+                b.box((back, 0, (low + tall) / 2), (2 * cabin, w * 0.84, tall - low), glass)
+                b.box((back, 0, tall), (2 * cabin * 0.85, w * 0.82, 0.07), paint)
+            else:  # a round roof
+                b.ellipsoid((back, 0, low - 0.1), (1.35 * cabin, w * 0.47, tall - low + 0.06), glass)
+                b.ellipsoid(
+                    (back, 0, low + 0.5 * (tall - low)), (0.95 * cabin, w * 0.42, 0.5 * (tall - low) + 0.04), paint
+                )
             b.box(
                 (back + cabin, 0, (low + tall) / 2 - 0.02),
                 (0.06, w * 0.8, (tall - low) * 1.3),

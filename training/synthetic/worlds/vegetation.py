@@ -31,6 +31,7 @@ def tree(b: SceneBuilder, p: Palette, tall: float) -> None:
         fork = np.array([*lean, tall * rng.uniform(0.3, 0.5)])
         b.rod((0, 0, -0.1), fork, r, bark)
         bare = kind > 0.8
+        size, spread_of_leaves = tall * float(rng.uniform(0.05, 0.14)), tall * float(rng.uniform(0.04, 0.12))
         for _ in range(int(rng.integers(5, 12))):
             angle, spread = rng.uniform(0, 2 * math.pi), tall * rng.uniform(0.1, 0.32)
             tip = fork + (math.cos(angle) * spread, math.sin(angle) * spread, tall * rng.uniform(0.1, 0.5))
@@ -40,9 +41,9 @@ def tree(b: SceneBuilder, p: Palette, tall: float) -> None:
                     twig = tip + 0.12 * tall * rng.normal(size=3)
                     b.rod(fork + rng.uniform(0.4, 1.0) * (tip - fork), twig, 0.16 * r, bark)
             else:
-                for _ in range(int(rng.integers(2, 5))):
-                    at = tip + 0.08 * tall * rng.normal(size=3)
-                    b.ellipsoid(at, tall * rng.uniform(0.04, 0.13, 3), leaf, any_turn(rng))
+                for _ in range(int(rng.integers(2, 6))):
+                    at = tip + spread_of_leaves * rng.normal(size=3)
+                    b.ellipsoid(at, size * rng.uniform(0.3, 1.0, 3), leaf, any_turn(rng))
 
 
 def bush(b: SceneBuilder, p: Palette, size: float) -> None:

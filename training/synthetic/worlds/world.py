@@ -68,7 +68,7 @@ class World:
         return best
 
     def _badness(self, pose: NDArray[np.float64]) -> float:
-        """Return the share of the view that is sky, or one surface nearer than a metre and a half, or too near."""
+        """Return how little a view is worth: the largest of the shares of sky, of one near surface, and the like."""
         y, x = np.mgrid[-0.42:0.43:0.084, -0.56:0.57:0.0933]
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3) @ pose[:3, :3].T
         directions = torch.from_numpy(rays).float().to(self.scene.device)
@@ -78,8 +78,11 @@ class World:
         sky = float(np.mean(~np.isfinite(t)))
         near = primitive[t < 1.5]
         blank = np.bincount(near).max() / len(t) if len(near) else 0.0
+        shares = np.bincount(primitive + 1) / len(t)
+        few = 1.0 - np.count_nonzero(shares[1:]) / 8  # a view should show at least four things
+        bare = shares[1:].max(initial=0.0) - 0.25 if self.kind != "street" else 0.0
         close = float(np.mean(t < 0.3))
-        return max(sky, blank, 1.0 if close > 0.02 else 0.0)
+        return max(sky, blank, few, bare, 1.0 if close > 0.02 else 0.0)
 
 
 def clearance(scene: Scene, points: NDArray[np.float64]) -> NDArray[np.float64]:
