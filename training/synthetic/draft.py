@@ -9,6 +9,7 @@ import math
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from depth_perception.frames import CameraModel
