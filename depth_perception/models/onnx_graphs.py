@@ -47,11 +47,15 @@ def file_name(weights: Weights) -> str:
 
 
 def find(weights: Weights) -> Path | None:
-    """Return the graph of these weights, shipped or made earlier; None if it has to be made."""
-    for folder in (FOLDER, cache_folder()):
+    """Return the graph of these weights: shipped, beside their own file, or made earlier; None if there is none."""
+    for folder in _folders(weights):
         if (folder / file_name(weights)).is_file():
             return folder / file_name(weights)
     return None
+
+
+def _folders(weights: Weights) -> list[Path]:
+    return [FOLDER, *([weights.file.parent] if weights.file else []), cache_folder()]
 
 
 def obtain(weights: Weights) -> bytes:
@@ -71,13 +75,14 @@ def obtain(weights: Weights) -> bytes:
                 _LOG.warning("cannot keep the ONNX graph of %s: %s", weights.name, error)
             return graph
     # no torch to make one from the source as it is: what was shipped with the same configuration is what there is
-    shipped = sorted(FOLDER.glob(f"{_purpose(weights)}-*.onnx"))
-    if shipped:
-        return shipped[0].read_bytes()
+    for folder in _folders(weights):
+        for file in sorted(folder.glob(f"{_purpose(weights)}-*.onnx")):
+            return file.read_bytes()
+    places = ", ".join(str(folder) for folder in _folders(weights))
     raise GraphError(
-        f"{weights.source}: no ONNX graph {file_name(weights)} in {FOLDER} or {cache_folder()}, and torch and onnx, "
-        f"which make one, are not both installed; type: pip install torch onnx. Or where they are, type: "
-        f"depth_perception export {weights.name} --graph-only, and copy what it prints to {cache_folder()}"
+        f"{weights.source}: there is no ONNX graph for it in {places}, and torch and onnx, which make one, are not "
+        f"both installed; type: pip install torch onnx. Or on a machine that has them, type: "
+        f"depth_perception export {weights.name} --graph-only, and copy what it writes to {cache_folder()}"
     )
 
 
@@ -87,21 +92,30 @@ def can_export() -> bool:
 
 
 def export(weights: Weights, folder: Path) -> Path:
-    """Make the graph without weights in ``folder`` and return its file; raises WeightError, ImportError, OSError."""
+    """Make the graph without weights in ``folder`` and return its file; older ones for the same purpose are removed.
+
+    Raises WeightError if the weights do not fit the network, ImportError without torch or onnx, OSError.
+    """
     file = folder / file_name(weights)
     replace(file, to_onnx(weights, embed=False))
+    for old in folder.glob(f"{_purpose(weights)}-*.onnx"):
+        if old != file:
+            old.unlink()
     return file
 
 
 def to_onnx(weights: Weights, embed: bool = True) -> bytes:
-    """Return the graph of these weights, with or without them inside; raises ImportError without torch or onnx."""
+    """Return the graph of these weights; with them inside, it also says in its metadata what the weight file says.
+
+    Raises ImportError without torch or onnx, WeightError if the weights do not fit the network.
+    """
     if not can_export():
         raise ImportError("making ONNX graphs needs torch and onnx; type: pip install torch onnx")
     from depth_perception.models.networks import export as exporter
     from depth_perception.models.torch_runner import load_network
 
     names, examples = example_inputs(weights)
-    return exporter.to_onnx(load_network(weights), names, examples, embed)
+    return exporter.to_onnx(load_network(weights), names, examples, embed, weights.header() if embed else None)
 
 
 def example_inputs(weights: Weights, shape: tuple[int, int] = (96, 128)) -> tuple[tuple[str, ...], tuple[Array, ...]]:

@@ -84,6 +84,17 @@ class Weights:
         if surplus:
             raise WeightError(f"{self.source}: tensor {surplus[0]!r} belongs to no layer of this {self.family}")
 
+    def header(self) -> dict[str, str]:
+        """Return everything but the tensors as text."""
+        return {
+            "family": self.family,
+            "name": self.name,
+            "version": self.version,
+            "config": json.dumps(dataclasses.asdict(self.config)),
+            "calibration": json.dumps(self.calibration.to_dict() if self.calibration else None),
+            "training": json.dumps(self.training),
+        }
+
     @property
     def source(self) -> str:
         """The file, or the name of weights that came from none."""
@@ -103,17 +114,9 @@ def write(weights: Weights, file: Path, half: bool = True) -> None:
             continue
         fits = tensor.ndim > 1 and np.abs(tensor).max(initial=0) < _LARGEST_HALF
         stored[name] = np.asarray(tensor, np.float16 if half and fits else np.float32, order="C")
-    header = {
-        "family": weights.family,
-        "name": weights.name,
-        "version": weights.version,
-        "config": json.dumps(dataclasses.asdict(weights.config)),
-        "calibration": json.dumps(weights.calibration.to_dict() if weights.calibration else None),
-        "training": json.dumps(weights.training),
-    }
     from safetensors.numpy import save
 
-    replace(Path(file), _in_order(save(stored, metadata=header)))
+    replace(Path(file), _in_order(save(stored, metadata=weights.header())))
 
 
 def _in_order(content: bytes) -> bytes:

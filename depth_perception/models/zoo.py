@@ -68,10 +68,16 @@ def load(name: str, backend: str = "auto", device: str = "auto", file: Path | st
         if file:
             raise ValueError(f"{name} has no weights, so it takes no file ({file})")
         return _WITHOUT_WEIGHTS[name]()
-    loaded = weights.read(_file(name, file), LEARNED[name][0])
+    loaded = read_weights(name, file)
     run = backends.make_runner(loaded, backend, device)
     method = families.method(loaded.family, loaded.config)
     return LearnedCompleter(name, loaded.version, method, run, loaded.calibration)
+
+
+def read_weights(name: str, file: Path | str | None = None) -> weights.Weights:
+    """Return the weights of a learned completer, shipped or from ``file``; raises as ``load`` does."""
+    path = _file(name, file)
+    return weights.read(path, LEARNED[name][0])
 
 
 def describe(name: str, file: Path | str | None = None) -> Description:
@@ -94,6 +100,8 @@ def describe(name: str, file: Path | str | None = None) -> Description:
 
 
 def _file(name: str, file: Path | str | None) -> Path:
+    if name in _WITHOUT_WEIGHTS:
+        raise ValueError(f"{name} has no weights")
     if name not in LEARNED:
         raise ValueError(f"unknown completer {name!r}; known: {', '.join(names())}")
     if file:

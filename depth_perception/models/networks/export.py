@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,17 @@ class _Plain(nn.Module):
         return output.depth, output.deviation, output.inlier
 
 
-def to_onnx(network: nn.Module, names: Sequence[str], examples: Sequence[Array], embed: bool = True) -> bytes:
+def to_onnx(
+    network: nn.Module,
+    names: Sequence[str],
+    examples: Sequence[Array],
+    embed: bool = True,
+    notes: Mapping[str, str] | None = None,
+) -> bytes:
     """Return the graph of ``network`` in evaluation mode; ``examples``: inputs (1, C, h, w) of any usable size.
 
     Without ``embed`` the parameters are left out: the graph names them as the network's state does, as external data
-    that whoever runs it provides. Raises ImportError without the package onnx.
+    that whoever runs it provides. ``notes`` are written into the metadata. Raises ImportError without the package onnx.
     """
     import onnx
 
@@ -81,6 +87,8 @@ def to_onnx(network: nn.Module, names: Sequence[str], examples: Sequence[Array],
     _rename(model.graph)
     if not embed:
         _leave_out(model.graph, {k: tuple(v.shape) for k, v in network.state_dict().items() if v.is_floating_point()})
+    for key, value in sorted((notes or {}).items()):
+        model.metadata_props.add(key=key, value=value)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
