@@ -13,6 +13,8 @@ from depth_perception.frames import CameraModel, FloatImage
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 0.03, 0.05
 """A point is right if it is off by at most this share of the true depth plus these metres."""
 
+DRAWN = 0.75  # pixels by which a point may be beside the spot it was seen at, half in each direction and a bit
+
 FARTHEST = 1e5  # metres; whatever is beyond (or not a number) is sky
 
 AREA = 640 * 480
@@ -100,9 +102,42 @@ def make_scan(points: Points, depth: FloatImage) -> Scan:
     pixels, inside = pixels_of(points, depth.shape)
     flat = np.full(depth.size, np.inf, np.float32)
     np.minimum.at(flat, pixels[inside], points.z[inside].astype(np.float32))
-    nearest = flat.reshape(depth.shape)
-    given = nearest < np.inf
-    sparse = np.where(given, nearest, np.float32(0))
-    truth = np.where(known(depth), depth, np.float32(0))
-    right = np.abs(sparse - truth) <= np.where(truth > 0, RELATIVE_TOLERANCE * truth + ABSOLUTE_TOLERANCE, -1)
-    return Scan(sparse, np.where(given, right.astype(np.float32), np.float32(np.nan)))
+    given = np.flatnonzero(flat < np.inf)
+    sparse, inlier = np.zeros(depth.size, np.float32), np.full(depth.size, np.nan, np.float32)
+    sparse[given] = flat[given]
+    inlier[given] = _right(sparse[given], depth, given)
+    return Scan(sparse.reshape(depth.shape), inlier.reshape(depth.shape))
+
+
+def _right(z: FloatImage, depth: FloatImage, pixels: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell whether depths ``z`` (n,) are right at flat ``pixels`` (n,) of the true ``depth`` (H, W).
+
+    A point is drawn up to half a pixel from where it was seen. On a surface seen at a grazing angle that is more than
+    the tolerance, so what the slope explains is allowed too. The slope is the lesser of those to both sides, which
+    is none at an edge.
+    """
+    truth = depth.reshape(-1)[pixels]
+    with np.errstate(invalid="ignore"):
+        right = (np.abs(z - truth) <= RELATIVE_TOLERANCE * truth + ABSOLUTE_TOLERANCE) & known(truth)
+    left = np.flatnonzero(~right & known(truth))
+    if len(left):
+        off = np.abs(1 / z[left] - 1 / truth[left])
+        right[left] = off <= DRAWN * _slope(depth, pixels[left])
+    return right
+
+
+def _slope(depth: FloatImage, pixels: NDArray[np.intp]) -> FloatImage:
+    """How much inverse depth changes over one pixel right and one down, at flat ``pixels`` (n,) with known depth."""
+    height, width = depth.shape
+    truth = depth.reshape(-1)
+    rows, columns = np.divmod(pixels, width)
+    slope = np.zeros(len(pixels), np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        here = 1 / truth[pixels]
+        for low, high in (
+            (np.maximum(columns - 1, 0) + rows * width, np.minimum(columns + 1, width - 1) + rows * width),
+            (columns + np.maximum(rows - 1, 0) * width, columns + np.minimum(rows + 1, height - 1) * width),
+        ):
+            lesser = np.minimum(np.abs(1 / truth[low] - here), np.abs(1 / truth[high] - here))
+            slope += np.where(np.isfinite(lesser), lesser, np.float32(0))
+    return slope

@@ -29,6 +29,18 @@ def test_labels_follow_the_tolerance():
     assert scan.sparse.dtype == scan.inlier.dtype == np.float32
 
 
+def test_half_a_pixel_on_a_grazing_floor_is_not_wrong():
+    inverse = np.linspace(0.02, 0.2, 10)[:, None] * np.ones((1, 6))  # a plane: inverse depth is linear
+    depth = (1 / inverse).astype(np.float32)
+    seen = 1 / (inverse[4, 3] + 0.5 * 0.02)  # half a row below
+    assert abs(seen - depth[4, 3]) > 0.03 * depth[4, 3] + 0.05
+    assert make_scan(points((3, 4, seen)), depth).inlier[4, 3] == 1
+    assert make_scan(points((3, 4, 1 / inverse[6, 3])), depth).inlier[4, 3] == 0
+    depth[:, 3:] = 2.0  # an edge is no slope
+    assert make_scan(points((2, 4, 4.0)), depth).inlier[4, 2] == 0
+    assert make_scan(points((3, 4, 3.0)), depth).inlier[4, 3] == 0
+
+
 def test_reach_is_raised_until_enough_is_near():
     depth = np.repeat(np.linspace(1, 100, 100, dtype=np.float32)[:, None], 40, 1)
     assert reach(depth, 10, 0.0) == 10
