@@ -20,7 +20,7 @@ from depth_perception.models.learned import Array, Prepared
 from depth_perception.models.prefill import Prefill, fill
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
-CHANNELS = 14
+CHANNELS = 15
 _MULTIPLE = 32  # the network halves five times
 
 
@@ -72,7 +72,7 @@ class RefinerMethod:
     def prepare(
         self, image: NDArray[np.uint8] | None, sparse: FloatImage, camera: CameraModel | None = None
     ) -> Prepared:
-        """See ``Method.prepare``; the one input is (1, 14, h, w)."""
+        """See ``Method.prepare``; the one input is (1, 15, h, w)."""
         step = self.step(sparse)
         grid, small = reduce(image, sparse, step)
         filled = fill(small, grid)
@@ -124,11 +124,11 @@ def reduce(
 def stack(
     image: NDArray[np.uint8] | None, sparse: FloatImage, filled: Prefill, directions: FloatImage | None
 ) -> tuple[FloatImage, float]:
-    """Return the features (14, h, w) and the scale in metres, from which depth is told in logarithms.
+    """Return the features (15, h, w) and the scale in metres, from which depth is told in logarithms.
 
-    Channels: colour (3), log of the filling, nearest, farthest and closest-by surface relative to it, measured depth
-    relative to it, mask, distance to the closest point, log relative deviation of the filling, belief in that point, and where
-    the camera is known the direction of the ray to the right and down (2).
+    Channels: colour (3), log of the filling, nearest, farthest, closest-by and even surface relative to it, measured
+    depth relative to it, mask, distance to the closest point, log relative deviation of the filling, belief in that
+    point, and, where the camera is known, the direction of the ray to the right and down (2).
     """
     features = np.zeros((CHANNELS, *sparse.shape), np.float32)
     if image is not None:
@@ -142,17 +142,18 @@ def stack(
     np.subtract(np.log(filled.near), center, out=features[4])
     np.subtract(np.log(filled.far), center, out=features[5])
     np.subtract(np.log(filled.closest), center, out=features[6])
-    features[7].reshape(-1)[where] = np.log(sparse.reshape(-1)[where]) - center.reshape(-1)[where]
-    features[8].reshape(-1)[where] = 1
-    np.log1p(filled.distance, out=features[9])
-    features[9] *= np.float32(0.25)
-    np.log(filled.relative_deviation + np.float32(1e-4), out=features[10])
+    np.subtract(np.log(filled.even), center, out=features[7])
+    features[8].reshape(-1)[where] = np.log(sparse.reshape(-1)[where]) - center.reshape(-1)[where]
+    features[9].reshape(-1)[where] = 1
+    np.log1p(filled.distance, out=features[10])
     features[10] *= np.float32(0.25)
-    features[10] += np.float32(1)
-    features[11] = filled.belief
+    np.log(filled.relative_deviation + np.float32(1e-4), out=features[11])
+    features[11] *= np.float32(0.25)
+    features[11] += np.float32(1)
+    features[12] = filled.belief
     if directions is not None:
-        features[12:] = directions
-    np.clip(features[3:8], -5, 5, out=features[3:8])
+        features[13:] = directions
+    np.clip(features[3:9], -5, 5, out=features[3:9])
     return features, float(np.exp(middle))
 
 

@@ -17,12 +17,12 @@ from depth_perception.models.networks.output import NetworkOutput
 from depth_perception.models.refiner import CHANNELS, RefinerConfig
 
 _DOWN = 4
-_OFFERS = 5  # filling, near, far, closest, the network's own
+_OFFERS = 6  # filling, near, far, closest, even, the network's own
 _OUTPUTS = _OFFERS + 3  # their weights, what the network itself says, log deviation, inlier
 
 
 class RefinerNetwork(nn.Module):
-    """Features (B, 12, H, W), sides multiples of 32, to depth in units of the prepared scale."""
+    """Features (B, 15, H, W), sides multiples of 32, to depth in units of the prepared scale."""
 
     def __init__(self, config: RefinerConfig):
         super().__init__()
@@ -58,11 +58,11 @@ class RefinerNetwork(nn.Module):
             x = F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + skips[level]
             x = self.decoders[level](x)
         x = self.last(self.mix(torch.cat([x, self.content(features)], 1)))
-        out = F.pixel_shuffle(x.float(), _DOWN)  # (B, 8, H, W)
+        out = F.pixel_shuffle(x.float(), _DOWN)  # (B, 9, H, W)
         weights = torch.softmax(out[:, :_OFFERS], 1)
         center = features[:, 3:4].float()
-        change = (weights[:, 1:4] * features[:, 4:7].float()).sum(1, keepdim=True)
-        change = change + weights[:, 4:5] * out[:, _OFFERS : _OFFERS + 1]
+        change = (weights[:, 1:5] * features[:, 4:8].float()).sum(1, keepdim=True)
+        change = change + weights[:, 5:6] * out[:, _OFFERS : _OFFERS + 1]
         log_depth = center + change
         log_deviation = out[:, -2:-1].clamp(-9.0, 1.5)
         depth = torch.exp(log_depth.clamp(-12.0, 12.0))
