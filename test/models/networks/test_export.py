@@ -93,7 +93,7 @@ def test_exporting_is_quiet_and_leaves_the_network_as_it_was(untrained):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        again = export.to_onnx(network, *onnx_graphs.example_inputs(untrained))
+        again = export.to_onnx(network, *onnx_graphs.example_inputs(untrained), notes=untrained.header())
     assert again == graph_of(untrained, True), "the same each time"
     assert network.training
     for name, tensor in network.state_dict().items():
