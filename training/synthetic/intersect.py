@@ -122,5 +122,10 @@ def surface_coordinates(kind: Tensor, point: Tensor, normal: Tensor, half: Tenso
     angle = torch.atan2(point[:, 1], point[:, 0])
     bent = torch.stack([angle * half[:, 0], point[:, 2] * half[:, 2]], 1)
     bent_size = torch.stack([2 * math.pi * half[:, 0], 2 * half[:, 2]], 1)
-    curved = ((kind == ELLIPSOID) | ((kind != BOX) & (axis != 2)))[:, None]
+    curved = (kind == ELLIPSOID) | ((kind != BOX) & (axis != 2))
+    # A hill takes its texture from above, like the plain around it.
+    hill = (kind == ELLIPSOID) & (half[:, 2] < 0.4 * half[:, :2].amin(1)) & (half[:, :2].amin(1) > 1.0)
+    curved = (curved & ~hill)[:, None]
+    flat = torch.where(hill[:, None], (point * half)[:, :2], flat)
+    size = torch.where(hill[:, None], 2 * half[:, :2], size)
     return torch.where(curved, bent, flat), torch.where(curved, bent_size, size)

@@ -29,12 +29,15 @@ def build_abstract(seed: int) -> World:
             out = span * float(rng.uniform(0.8, 2.0))
             at = (out * math.cos(yaw), out * math.sin(yaw), 0)
             b.box(at, (0.2, 12 * span, 12 * span), p("any", 1.0), rotation=turn(yaw, 0.15 * rng.normal()))
-    count = int(np.exp(rng.uniform(np.log(15), np.log(350))))
+    count = int(np.exp(rng.uniform(np.log(50), np.log(400))))
     thin = float(rng.uniform(0, 0.6))
+    middles = span * rng.uniform(-0.7, 0.7, (int(rng.integers(2, 8)), 3)) * (1, 1, 0.7)
     for _ in range(count):
         with b.thing("shape"):
             at = span * np.array([*rng.uniform(-1, 1, 2), rng.uniform(-0.6, 0.8)])
-            size = span * np.exp(rng.uniform(np.log(0.01), np.log(0.3)))
+            if rng.random() < 0.5:  # in a heap
+                at = middles[int(rng.integers(len(middles)))] + 0.15 * span * rng.normal(size=3)
+            size = span * np.exp(rng.uniform(np.log(0.015), np.log(0.35)))
             half = size * np.exp(rng.uniform(-1.0, 0.5, 3))
             if rng.random() < thin:  # rods and sheets
                 half[: int(rng.integers(1, 3))] *= rng.uniform(0.02, 0.2)

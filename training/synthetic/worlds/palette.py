@@ -33,6 +33,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "leaf": ("foliage", "foliage", "cloudy", "specks"),
     "bark": ("grain", "plaster", "asphalt", "cloudy"),
     "soil": ("asphalt", "foliage", "foliage", "pebbles", "plaster", "cloudy", "specks"),
+    "meadow": ("foliage", "foliage", "foliage", "cloudy", "specks"),
     "rock": ("plaster", "asphalt", "pebbles", "plain", "cloudy", "specks"),
     "print": ("text", "painting", "painting", "shapes", "scribble", "label", "label", "view", "cloudy", "gradient"),
     "view": ("view",),
@@ -110,6 +111,9 @@ class Palette:
         """Draw a linear RGB colour of random brightness and at most that saturation."""
         grey = np.exp(self.rng.uniform(np.log(low), np.log(high)))
         hue = self.rng.uniform(0.0, 1.0, 3)
+        if self.rng.random() < 0.7:  # green between red and blue: no purple and no poison green
+            low_hue, middle, high_hue = np.sort(hue)
+            hue = np.array([high_hue, middle, low_hue] if self.rng.random() < 0.65 else [low_hue, middle, high_hue])
         share = saturation * self.rng.uniform() ** 2.5  # most things are nearly grey
         r, g, b = np.clip(grey * (1 - share + 2 * share * hue), 0.01, 1.2)
         return float(r), float(g), float(b)
@@ -127,7 +131,7 @@ class Palette:
             values["tile"] = 0.0
         if role in ("cloth", "leaf", "box"):
             values["tile"] *= 0.4
-        glossy = 0.07 if role in ("wall", "ceiling", "ground", "soil", "facade") else 0.35
+        glossy = 0.07 if role in ("wall", "ceiling", "ground", "soil", "meadow", "facade") else 0.35
         if rng.random() < glossy or role in ("metal", "paint"):
             values["specular"] = float(rng.uniform(0.05, 0.8))
             values["shininess"] = float(np.exp(rng.uniform(np.log(8), np.log(200))))
@@ -147,7 +151,7 @@ class Palette:
 
     def _tint(self, role: str) -> tuple[float, float, float]:
         rng = self.rng
-        if role in ("leaf",):
+        if role in ("leaf", "meadow"):
             base = np.array([0.35, 0.6, 0.15]) * np.exp(rng.uniform(-0.9, 0.5)) + rng.uniform(0, 0.2, 3)
             return tuple(float(v) for v in base)  # type: ignore[return-value]
         if role in ("wall", "ceiling"):

@@ -17,7 +17,7 @@ def build_terrain(seed: int) -> World:
     """Return 200 m of rolling ground made of flat ellipsoids, with vegetation around the middle."""
     b = shared_builder(seed)
     rng, p = b.rng, Palette(b, 0.03)
-    ground = p.new("soil", tile=float(rng.uniform(1.0, 4.0)))
+    ground = p.new("meadow" if rng.random() < 0.5 else "soil", tile=float(rng.uniform(1.0, 4.0)))
     b.box((0, 0, -1), (400, 400, 2), ground)
     hills = []
     for _ in range(int(rng.integers(10, 40))):
@@ -49,7 +49,7 @@ def build_terrain(seed: int) -> World:
     }
     sizes = {tree: (2.5, 10.0), bush: (0.4, 1.8), rock: (0.1, 2.0), tuft: (0.15, 0.8)}
     for put, count in counts.items():
-        spread = 5.0 if put is tuft else 25.0
+        spread = 6.0 if put is tuft else 13.0
         for _ in range(int(count)):
             x, y = (float(v) for v in spread * rng.normal(size=2))
             with b.at(x, y, height(x, y) - 0.03, float(rng.uniform(0, 6.3))):
@@ -72,7 +72,7 @@ def build_terrain(seed: int) -> World:
     lights = [Sun((math.cos(yaw), math.sin(yaw), float(up)), (power, 0.92 * power, 0.78 * power), 0.01)]
 
     def place(r: np.random.Generator) -> tuple[float, float, float, float]:
-        x, y = (float(v) for v in 9 * r.normal(size=2))
+        x, y = (float(v) for v in 7 * r.normal(size=2))
         z = height(x, y) + float(r.uniform(0.3, 2.0) if r.random() < 0.8 else r.uniform(2, 10))
         yaw = math.atan2(-y, -x) + 1.2 * float(r.normal())
         return x, y, z, yaw

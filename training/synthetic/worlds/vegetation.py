@@ -49,10 +49,11 @@ def tree(b: SceneBuilder, p: Palette, tall: float) -> None:
 def bush(b: SceneBuilder, p: Palette, size: float) -> None:
     """A bush of lumps and a few twigs."""
     rng, leaf = b.rng, p("leaf")
+    lump = size * float(rng.uniform(0.12, 0.4))
     with b.thing("bush"):
-        for _ in range(int(rng.integers(3, 8))):
+        for _ in range(int(rng.integers(4, 14))):
             at = size * np.array([*rng.uniform(-0.4, 0.4, 2), rng.uniform(0.1, 0.7)])
-            b.ellipsoid(at, size * rng.uniform(0.15, 0.4, 3), leaf, any_turn(rng))
+            b.ellipsoid(at, lump * rng.uniform(0.5, 1.0, 3), leaf, any_turn(rng))
         for _ in range(int(rng.integers(0, 6))):
             tip = size * np.array([*rng.uniform(-0.8, 0.8, 2), rng.uniform(0.5, 1.3)])
             b.rod((0, 0, 0), tip, 0.008 * size + 0.001, leaf)

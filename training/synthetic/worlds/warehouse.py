@@ -6,17 +6,20 @@ import math
 
 import numpy as np
 
-from training.synthetic.scene import Lamp, Surroundings
+from training.synthetic.scene import Lamp, SceneBuilder, Surroundings
 from training.synthetic.worlds import furniture as f
 from training.synthetic.worlds.clutter import box_pile, scatter, small_thing
+from training.synthetic.worlds.indoor import room_light
 from training.synthetic.worlds.palette import Palette, shared_builder
 from training.synthetic.worlds.world import World
 
 
 def build_warehouse(seed: int) -> World:
-    """Return a hall of 12 to 40 m with racks along x and aisles between them."""
+    """Return a hall of 12 to 40 m with racks along x and aisles between them, or a wall of bins seen from near."""
     b = shared_builder(seed)
     rng, p = b.rng, Palette(b)
+    if rng.random() < 0.3:
+        return _bins(b, p)
     long, tall, aisle = (float(rng.uniform(*r)) for r in ((10, 36), (3.2, 8.5), (1.4, 3.6)))
     rows = int(rng.integers(2, 5))
     deep = float(rng.uniform(0.5, 1.2))
@@ -69,7 +72,58 @@ def build_warehouse(seed: int) -> World:
     return World(b.build(lights, around), "warehouse", place, 0.1, 0.05, 0.5)
 
 
-def _rack(b, p: Palette, long: float, y: float, deep: float, tall: float, steel: int, board: int) -> None:
+def _bins(b: SceneBuilder, p: Palette) -> World:
+    """Return a wall of open bins full of goods, as a picking robot sees it."""
+    rng = b.rng
+    columns, rows = int(rng.integers(3, 8)), int(rng.integers(2, 6))
+    w, h, deep = (float(rng.uniform(*r)) for r in ((0.2, 0.5), (0.18, 0.4), (0.25, 0.6)))
+    low, thick = float(rng.uniform(0.1, 0.8)), float(rng.uniform(0.006, 0.03))
+    wide, tall = columns * w, rows * h
+    b.box((0, 0, -0.1), (30, 30, 0.2), p("floor"))
+    for k in range(4):
+        with b.at(0, 0, 0, k * math.pi / 2):
+            b.box(
+                (0, float(rng.uniform(deep, deep + 1.0)) if k == 0 else float(rng.uniform(3, 8)), 2),
+                (20, 0.2, 4),
+                p("wall"),
+            )
+    b.box((0, 0, float(rng.uniform(2.5, 4))), (30, 30, 0.1), p("ceiling"))
+    with b.thing("bins"):
+        m = p("box" if rng.random() < 0.4 else "metal")
+        for i in range(columns + 1):
+            b.box((i * w - wide / 2, deep / 2, low + tall / 2), (thick, deep, tall), m)
+        for j in range(rows + 1):
+            b.box((0, deep / 2, low + j * h), (wide, deep, thick), m)
+            if rng.random() < 0.7:
+                b.box((0, 0.0, low + j * h + 0.02), (wide, thick, 0.05), m)
+        if rng.random() < 0.8:
+            b.box((0, deep, low + tall / 2), (wide, 0.01, tall), p("box"))
+        for side in (-1, 1):
+            b.box((side * wide / 2, 0.02, (low + tall) / 2), (0.04, 0.04, low + tall), p("metal"))
+    full = float(rng.uniform(0.4, 1.0))
+    for i in range(columns):
+        for j in range(rows):
+            if rng.random() > full:
+                continue
+            for _ in range(int(rng.integers(1, 5))):
+                x = (i + float(rng.uniform(0.2, 0.8))) * w - wide / 2
+                with b.at(x, float(rng.uniform(0.15, 0.8)) * deep, low + j * h + thick / 2, float(rng.uniform(0, 6.3))):
+                    if rng.random() < 0.6:
+                        size = rng.uniform(0.03, 0.14, 3) * min(1.0, h / 0.2)
+                        with b.thing("goods"):
+                            b.box((0, 0, size[2] / 2), size, p("print", 0.6))
+                    else:
+                        small_thing(b, p, 0.6 * min(w, h))
+    lights, around = room_light(b, 3, 3, 2.4)
+
+    def place(r: np.random.Generator) -> tuple[float, float, float, float]:
+        x, y, z = r.uniform(-0.5, 0.5) * wide, -r.uniform(0.35, 2.0), low + r.uniform(0.1, 1.1) * tall
+        return float(x), float(y), float(z), math.pi / 2 + 0.5 * float(r.normal())
+
+    return World(b.build(lights, around), "warehouse", place, 0.12, 0.05, 0.12)
+
+
+def _rack(b: SceneBuilder, p: Palette, long: float, y: float, deep: float, tall: float, steel: int, board: int) -> None:
     rng = b.rng
     levels = np.arange(0.12, tall, float(rng.uniform(0.5, 1.7)))
     bays = np.arange(-long / 2 + rng.uniform(0, 2), long / 2 - rng.uniform(0, 3), float(rng.uniform(1.2, 2.8)))
