@@ -59,7 +59,7 @@ def collect(
         depth, deviation = prediction.depth.reshape(-1)[where], prediction.standard_deviation.reshape(-1)[where]
         error = np.abs(depth - frame.depth.reshape(-1)[where]) / depth
         density = np.full(len(where), np.count_nonzero(seen.sparse) / seen.sparse.size)
-        parts.append(Errors(density, deviation / depth, error))
+        parts.append(Errors(density, (deviation / depth).astype(np.float64), error))
     if not parts:
         raise ValueError("no errors to calibrate with: no frame has both a measured point and a known pixel beside it")
     return Errors(*(np.concatenate(x) for x in zip(*parts)))
