@@ -10,12 +10,21 @@ import argparse
 import importlib
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import depth_perception
+from depth_perception.cli_options import (
+    ProgressBar,
+    add_parameters,
+    add_runner,
+    add_topics,
+    at_least,
+    given_values,
+    topic_choice,
+    with_runner,
+)
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -45,7 +54,15 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="play recordings through the nodes as processes and report")
     demo.add_argument("recordings", type=Path, help="folder of recordings")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
-    demo.add_argument("--model", default=None, help="completion model; see: depth_perception models")
+    demo.add_argument("--model", default=None, metavar="NAME", help="runs live; see: depth_perception models")
+    demo.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="scored beside it, repeatable; default: a model without weights",
+    )
+    add_runner(demo)
     demo.add_argument("--rate", type=float, default=1.0, help="playback speed; default 1")
     demo.add_argument("--timeout", type=float, default=300.0, metavar="S", help="longest time for one recording [s]")
     demo.add_argument("--verbose", action="store_true", help="show every line of the nodes")
@@ -53,6 +70,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)
+
+    export = commands.add_parser("export", help="write a learned model's network as ONNX")
+    export.add_argument("model", help="a learned model; see: depth_perception models")
+    export.add_argument("out", type=Path, nargs="?", metavar="OUT.onnx", help="default: MODEL.onnx")
+    export.add_argument("--model-file", type=Path, metavar="FILE", help="own weights, .safetensors")
+    export.add_argument(
+        "--graph-only",
+        action="store_true",
+        help="make the graph without weights that backend onnx needs; OUT is a folder, default: where it is looked for",
+    )
+    export.set_defaults(run=_export)
 
     parameters = commands.add_parser("parameters", help="print a node's parameters as a commented YAML file")
     parameters.add_argument("node", choices=tuple(_TABLES), nargs="?", default="completion")
@@ -63,27 +91,6 @@ def build_parser() -> argparse.ArgumentParser:
     info.add_argument("recording", type=Path, metavar="BAG")
     info.set_defaults(run=_info)
     return parser
-
-
-def _add_topics(parser: argparse.ArgumentParser) -> None:
-    topics = parser.add_argument_group("topics (found by type when there is only one)")
-    topics.add_argument("--image", metavar="TOPIC")
-    topics.add_argument("--camera-info", metavar="TOPIC")
-    topics.add_argument("--points", metavar="TOPIC")
-    topics.add_argument("--depth", metavar="TOPIC", help="sparse depth image instead of points")
-
-
-def _add_runner(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("learned models (default: as in the parameters)")
-    group.add_argument("--backend", choices=("auto", "torch", "compiled", "onnx"), help="what runs them")
-    group.add_argument("--device", metavar="NAME", help="where: auto, cpu, cuda, cuda:1")
-    group.add_argument("--model-file", type=Path, metavar="FILE", help="own weights for the first model, .safetensors")
-
-
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("parameters of the completion node")
-    group.add_argument("--params", type=Path, metavar="YAML", help="parameter file as the node reads it")
-    group.add_argument("--set", action="append", default=[], metavar="NAME:=VALUE", help="one parameter; repeatable")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -98,7 +105,7 @@ def _add_evaluate(commands: Any) -> None:
         help="model to score, also peer:NAME; repeat to compare several",
     )
     parser.add_argument("--models", default="", metavar="A,B", help="the same as a comma-separated list")
-    _add_runner(parser)
+    add_runner(parser)
     parser.add_argument(
         "--holdout",
         default=None,
@@ -112,8 +119,8 @@ def _add_evaluate(commands: Any) -> None:
     )
     parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="evaluate every K-th frame only")
-    _add_topics(parser)
-    _add_parameters(parser)
+    add_topics(parser)
+    add_parameters(parser)
     parser.set_defaults(run=_evaluate)
 
 
@@ -123,69 +130,9 @@ def _add_view(commands: Any) -> None:
     parser.add_argument("--save", type=Path, metavar="FILE.rrd", help="write a file instead of opening the viewer")
     parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="show every K-th frame only")
-    _add_topics(parser)
-    _add_parameters(parser)
+    add_topics(parser)
+    add_parameters(parser)
     parser.set_defaults(run=_view)
-
-
-def parameter_values(file: Path | None, settings: Sequence[str]) -> dict[str, Any]:
-    """Return parameter values from a YAML file and ``NAME:=VALUE`` texts, which win.
-
-    Values are read as YAML, as ``ros2 run -p`` does. Raises ParameterError, ValueError, OSError.
-    """
-    import yaml
-
-    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-    from depth_perception.pipelines.parameters import ParameterError, read_parameter_file
-
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            values.update(read_parameter_file(file, COMPLETION_PARAMETERS, "completion_node"))
-        except (yaml.YAMLError, UnicodeError) as error:
-            raise ParameterError(f"--params {file}: not a YAML file: {error}") from error
-    for setting in settings:
-        name, mark, text = setting.partition(":=")
-        if not mark:
-            raise ParameterError(f"--set {setting}: expected NAME:=VALUE, for instance model:=fast")
-        parameter = COMPLETION_PARAMETERS.get(name)
-        # a text parameter takes its value as it stands, so that frame names such as 1 or on need no quotes
-        is_text = parameter is not None and isinstance(parameter.default, str)
-        try:
-            values[name] = text.strip("\"'") if is_text else yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ParameterError(f"--set {setting}: the value is not YAML") from error
-    return COMPLETION_PARAMETERS.resolve(values)
-
-
-def _choice(options: argparse.Namespace, truth: str | None = None) -> Any:
-    from depth_perception.evaluation.recording_topics import TopicChoice
-
-    return TopicChoice(options.image, options.camera_info, options.points, options.depth, truth)
-
-
-def _values(options: argparse.Namespace) -> dict[str, Any]:
-    values = parameter_values(options.params, options.set)
-    if options.depth is not None:
-        values["input.source"] = "depth"
-    return values
-
-
-def _with_runner(values: dict[str, Any], options: argparse.Namespace, models: Sequence[str]) -> dict[str, Any]:
-    """Return parameter values with the options of ``_add_runner``; the first of ``models`` is the one of model_file."""
-    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-    from depth_perception.pipelines.model_selection import MODELS
-
-    named = [name for name in models if name in MODELS]
-    given = {"model": named[0] if named else None, "backend": options.backend, "device": options.device}
-    given["model_file"] = None if options.model_file is None else str(options.model_file)
-    return COMPLETION_PARAMETERS.resolve({**values, **{name: value for name, value in given.items() if value}})
-
-
-def _at_least(option: str, value: int, least: int) -> int:
-    if value < least:
-        raise ValueError(f"{option} {value}: must be at least {least}")
-    return value
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -200,15 +147,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     models = parse_models(",".join([*options.model, options.models]))
     settings = EvaluationSettings(
         recording=options.recording,
-        topics=_choice(options, truth),
+        topics=topic_choice(options, truth),
         models=models,
         holdout=None if options.holdout is None else Holdout.parse(options.holdout, options.seed),
         seed=options.seed,
-        parameters=_with_runner(_values(options), options, models),
+        parameters=with_runner(given_values(options), options, models),
         truth_folder=folder,
         truth_scale=options.truth_scale,
-        frames=_at_least("--frames", options.frames, 0),
-        every=_at_least("--every", options.every, 1),
+        frames=at_least("--frames", options.frames, 0),
+        every=at_least("--every", options.every, 1),
     )
     bar = ProgressBar()
     result = evaluate(settings, progress=bar)
@@ -221,45 +168,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     return INTERRUPTED if result.partial else 0
 
 
-class ProgressBar:
-    """``progress(done, expected)`` as a bar on a terminal's standard error, and silence elsewhere."""
-
-    WIDTH = 30
-
-    def __init__(self, stream: Any = None):
-        """``stream`` defaults to standard error."""
-        self._stream = sys.stderr if stream is None else stream
-        self._live = self._stream.isatty()
-        self._started = time.monotonic()
-        self._shown = 0.0
-
-    def __call__(self, done: int, expected: int) -> None:
-        """Draw at most ten times a second, and once at the end."""
-        now = time.monotonic()
-        if not self._live or (done < expected and now - self._shown < 0.1):
-            return
-        self._shown = now
-        filled = self.WIDTH * done // max(expected, 1)
-        rate = done / max(now - self._started, 1e-6)
-        bar = "█" * filled + "·" * (self.WIDTH - filled)
-        print(f"\r{bar} {done}/{expected} frames, {rate:.1f} a second ", end="", file=self._stream, flush=True)
-
-    def close(self) -> None:
-        """End the line if a bar was drawn; frames that could not be used leave it short of the end."""
-        if self._shown:
-            print(file=self._stream)
-
-
 def _view(options: argparse.Namespace) -> int:
     from depth_perception.evaluation.viewing import view
 
     frames = view(
         options.recording,
-        _choice(options),
-        _values(options),
+        topic_choice(options),
+        given_values(options),
         save=options.save,
-        frames=_at_least("--frames", options.frames, 0),
-        every=_at_least("--every", options.every, 1),
+        frames=at_least("--frames", options.frames, 0),
+        every=at_least("--every", options.every, 1),
         progress=(bar := ProgressBar()),
     )
     bar.close()
@@ -285,30 +203,34 @@ def _launch(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     from depth_perception.demo import run_demo
+    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+    from depth_perception.pipelines.model_selection import ModelChoice
 
+    named = [ModelChoice(options.model).name] if options.model else []
+    choice = ModelChoice.from_parameters(with_runner(COMPLETION_PARAMETERS.defaults(), options, named))
     return run_demo(
-        options.recordings, options.out, options.model, options.rate, options.timeout, verbose=options.verbose
+        options.recordings, options.out, choice, options.against, options.rate, options.timeout, options.verbose
     )
 
 
 def _models(options: argparse.Namespace) -> int:
-    from depth_perception.evaluation.model_choice import PREFIX, peer_options
-    from depth_perception.models import zoo
-    from depth_perception.pipelines.model_selection import MODELS, ModelChoice
+    from depth_perception.evaluation.model_list import model_list
 
-    shipped = zoo.names()
-    for name in MODELS:
-        choice = ModelChoice(name)
-        about = choice.problem() or ("learned" if choice.is_learned else _first_line(choice.load()))
-        print(f"{name:24} {'(default) ' if name == shipped[0] else ''}{about}")
-    for family, sets in peer_options().items():
-        choices = f" with options {' | '.join(sets)}" if sets[0] else ""
-        print(f"{PREFIX + family:24} Published method, to compare with in evaluate only{choices}")
+    print(model_list())
     return 0
 
 
-def _first_line(thing: object) -> str:
-    return (type(thing).__doc__ or "").strip().partition("\n")[0]
+def _export(options: argparse.Namespace) -> int:
+    from depth_perception.models import onnx_graphs, weights, zoo
+
+    loaded = zoo.read_weights(options.model, options.model_file)
+    if options.graph_only:
+        out = onnx_graphs.export(loaded, options.out or onnx_graphs.cache_folder())
+    else:
+        out = options.out or Path(f"{options.model}.onnx")
+        weights.replace(out, onnx_graphs.to_onnx(loaded))
+    print(out)
+    return 0
 
 
 # node: module and name of its table

@@ -7,26 +7,30 @@ nodes see a private ROS domain on this machine only, unless the user has chosen 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from depth_perception.evaluation import comparison
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.replay import Replay
 from depth_perception.evaluation.report import format_figure
+from depth_perception.evaluation.results import TRUTH
 from depth_perception.evaluation.summary import table
-from depth_perception.models import zoo
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.model_selection import WEIGHT_FREE, ModelChoice
 from depth_perception.recordings.reader import STORAGE_SUFFIXES, Recording, RecordingError
 from depth_perception.ros.launching import NodePlan, command_line
 from depth_perception.ros.processes import Child, ProcessGroup
 
 NODES = ("evaluation_node", "completion_node", "bag_player_node")
-SHOWN = ("mae", "rmse", "abs_rel", "delta1", "boundary_mae", "smear_rate", "coverage")
+SHOWN = ("mae", "rmse", "abs_rel", "delta1", "boundary_mae", "smear_rate", "inside_68", "inside_95")
+HOLDOUT = "points:0.2"  # the share of points that no model is given, besides the recording's own ground truth
 
 
 class DemoError(RuntimeError):
@@ -35,11 +39,12 @@ class DemoError(RuntimeError):
 
 @dataclass(frozen=True)
 class Demo:
-    """What is played and how: ``model`` runs live, all models are scored; ``timeout`` [s] for each recording."""
+    """What is played and how: ``model`` runs live and is scored beside ``others``; ``timeout`` [s] a recording."""
 
     recording: Path
     out: Path
-    model: str
+    model: ModelChoice
+    others: tuple[str, ...] = ()
     rate: float = 1.0
     timeout: float = 300.0
 
@@ -75,7 +80,6 @@ def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, lis
     """Return the command of each node; completion runs live and in the evaluation with the file ``parameters``."""
     remaps = {"image": topics.image, "camera_info": topics.camera_info, "points": topics.points}
     used = {name: topic for name, topic in remaps.items() if topic is not None}
-    others = [name for name in zoo.names() if name != demo.model]
     bag = str(demo.recording.resolve())
     # completion and evaluation both listen to image and points; camera_info matters to completion only
     awaited = [f"{topic}:{1 if name == 'camera_info' else 2}" for name, topic in used.items()]
@@ -87,7 +91,8 @@ def commands(demo: Demo, topics: TopicChoice, parameters: Path) -> dict[str, lis
             parameters={
                 "bag": bag,
                 "out": str(demo.out.resolve()),
-                "models": ",".join([demo.model, *others]),
+                "models": ",".join([demo.model.name, *demo.others]),
+                "holdout": HOLDOUT,
                 "params_file": str(parameters.resolve()),
                 "exit_when_done": True,
             },
@@ -120,7 +125,9 @@ def write_parameters(demo: Demo, fixed_frame: str) -> Path:
     """Write the parameters that differ from the defaults as a ROS 2 parameter file into ``demo.out``."""
     demo.out.mkdir(parents=True, exist_ok=True)
     path = demo.out / "completion.yaml"
-    values = {"model": demo.model, "transform": {"fixed_frame": fixed_frame}}
+    choice = demo.model
+    values: dict[str, Any] = {"model": choice.name, "backend": choice.backend, "device": choice.device}
+    values |= {"model_file": choice.file, "transform": {"fixed_frame": fixed_frame}}
     path.write_text(json.dumps({"/**": {"ros__parameters": values}}, indent=2) + "\n", encoding="utf-8")
     return path
 
@@ -159,14 +166,38 @@ def _last(child: Child) -> str:
 
 
 def result_rows(recording: str, out: Path) -> list[list[str]]:
-    """Return one table row per model from the files beside a report."""
-    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    """Return one table row per target and model from the files beside a report."""
     rows = []
-    for model, entry in scores["models"].items():
-        for target, figures in entry["scores"].items():
+    for target, found in _scores(out).items():
+        for model, figures in found.items():
             cells = [format_figure(key, figures[key]) for key in SHOWN]
-            rows.append([recording, model, target, str(figures["frames"]), *cells])
+            ms = figures[comparison.TIME]
+            rows.append([recording, model, target, *cells, f"{ms:.0f}" if math.isfinite(ms) else "–"])
     return rows
+
+
+def verdict(recording: str, out: Path) -> str:
+    """Return in one line how the model that ran live compares with the others, empty if there are none."""
+    found = _scores(out)
+    target = TRUTH if TRUTH in found else next(iter(found), "")
+    if len(found.get(target, {})) < 2:
+        return ""
+    frames = int(next(iter(found[target].values()))["frames"])
+    return f"{recording}, against {target}: {comparison.sentence(found[target], frames)}"
+
+
+def _scores(out: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the figures of a report by target and model, with the median milliseconds of each model."""
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    timing = json.loads((out / "timing.json").read_text(encoding="utf-8"))
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for model, entry in scores["models"].items():
+        stages = timing.get(model, {}).get("stages", {})
+        ms = stages.get("complete", {}).get("median_ms", math.nan)
+        for target, figures in entry["scores"].items():
+            known = {key: math.nan if value is None else value for key, value in figures.items()}
+            found.setdefault(target, {})[model] = {**known, comparison.TIME: ms}
+    return found
 
 
 def live_row(recording: str, out: Path) -> list[str] | None:
@@ -189,42 +220,56 @@ def live_row(recording: str, out: Path) -> list[str] | None:
 def run_demo(
     recordings: str | Path,
     out: str | Path,
-    model: str | None = None,
+    model: ModelChoice | None = None,
+    others: Sequence[str] = (),
     rate: float = 1.0,
     timeout: float = 300.0,
     verbose: bool = False,
 ) -> int:
     """Play every recording, print tables and the paths of reports and pictures; return the exit status.
 
+    ``model`` runs live, the default one if None; ``others`` are scored beside it, the best without weights if empty.
     Raises DemoError, RecordingError, TopicError, ValueError.
     """
     if rate <= 0:
         raise ValueError(f"--rate {rate:g}: must be above 0")
-    model = model or str(COMPLETION_PARAMETERS["model"].default)
-    COMPLETION_PARAMETERS["model"].check(model)
+    model = model or ModelChoice(str(COMPLETION_PARAMETERS["model"].default))
+    compared = tuple(others) or next((name,) for name in WEIGHT_FREE if name != model.name)
+    for choice in (model, *(ModelChoice(name) for name in compared)):
+        if problem := choice.problem():
+            raise DemoError(f"{choice}: {problem}")
     rows: list[list[str]] = []
     live: list[list[str]] = []
+    verdicts: list[str] = []
     made: list[Path] = []
     for recording in find_recordings(recordings):
         folder = Path(out) / recording.stem
         seconds = _seconds(recording) / rate
         print(f"{recording.name}: playing {seconds:.0f} s through {', '.join(NODES)} ...", flush=True)
-        report = play(Demo(recording, folder, model, rate, timeout), sys.stdout if verbose else None)
+        report = play(Demo(recording, folder, model, compared, rate, timeout), sys.stdout if verbose else None)
         rows += result_rows(recording.name, folder)
+        verdicts.append(verdict(recording.name, folder))
         row = live_row(recording.name, folder)
         live += [row] if row else []
-        made += [report, *sorted((folder / "pictures").glob(f"*_{model}*.png"))]
-    head = ["recording", "model", "against", "frames", "MAE [m]", "RMSE [m]", "AbsRel", "δ<1.25", "edge MAE [m]"]
-    print("\nScores, from the recording:")
-    print(table([*head, "smear", "coverage"], rows, right=range(3, 11)))
+        made += [report, *sorted((folder / "pictures").glob("*_side_by_side.png"))]
+    _print(rows, verdicts, live)
+    for path in made:
+        print(path)
+    return 0
+
+
+def _print(rows: list[list[str]], verdicts: list[str], live: list[list[str]]) -> None:
+    """Print the tables of scores and of what was live."""
+    head = ["recording", "model", "against", "MAE [m]", "RMSE [m]", "AbsRel", "δ<1.25", "edge MAE [m]", "smear"]
+    head += ["in 1σ", "in 1.96σ", "ms"]
+    print(f"\nScores, from the recording with {HOLDOUT} held out:")
+    print(table(head, rows, right=range(3, len(head))))
+    print("\n".join(["", *filter(None, verdicts)]))
     if live:
         head = ["recording", "live model", "images", "depth", "Hz", "median [ms]", "95 % [ms]", "drops"]
         print("\nLive, image to depth:")
         print(table(head, live, right=range(2, 7)))
     print()
-    for path in made:
-        print(path)
-    return 0
 
 
 def _seconds(recording: Path) -> float:

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
 
 import pytest
 
-from depth_perception.cli import ProgressBar, main, parameter_values
+from depth_perception.cli import main
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.parameter_docs import yaml_text
-from depth_perception.pipelines.parameters import ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +191,7 @@ def test_info_lists_topics(recording, capsys):
 def test_models_are_listed(capsys):
     status, output, _ = run(capsys, "models")
     assert status == 0
-    names = [line.split()[0] for line in output.splitlines()]
+    names = [line.split()[0] for line in output.splitlines() if line]
     assert {"fast", "diffusion", "peer:nearest"} <= set(names)
 
 
@@ -225,31 +223,51 @@ def test_demo_without_recordings_is_one_line(tmp_path, capsys):
     assert_one_line(*[run(capsys, "demo", tmp_path / "x")[i] for i in (0, 2)], "no such folder")
 
 
-def test_parameter_values_keep_their_types():
-    values = parameter_values(
-        None, ["depth.max:=20", "sync.queue_size:=3", "cloud.deskew:=false", "transform.fixed_frame:=on", "model:=fast"]
-    )
-    assert values["depth.max"] == 20.0
-    assert values["sync.queue_size"] == 3
-    assert values["cloud.deskew"] is False
-    assert values["transform.fixed_frame"] == "on"
-    assert values["model"] == "fast"
-    with pytest.raises(ParameterError, match="queue_size"):
-        parameter_values(None, ["sync.queue_size:=3.5"])
+@pytest.fixture
+def weight_file(tmp_path, monkeypatch):
+    """Small untrained weights of the family of completion-small."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    from depth_perception.models import families, networks, weights
+
+    torch.manual_seed(0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = families.configuration("refiner", {"widths": [8, 8, 8, 8], "detail": 4})
+    state = networks.build("refiner", config).state_dict()
+    tensors = {name: tensor.numpy() for name, tensor in state.items() if tensor.is_floating_point()}
+    file = tmp_path / "own.safetensors"
+    weights.write(weights.Weights("refiner", "completion-small", "9", config, tensors), file)
+    return file
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+def test_export_writes_onnx(weight_file, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    out = tmp_path / "some" / "network.onnx"
+    status, output, _ = run(capsys, "export", "completion-small", out, "--model-file", weight_file)
+    assert (status, output) == (0, f"{out}\n")
+    model = onnx.load(out)
+    assert {item.key: item.value for item in model.metadata_props}["version"] == "9"
 
 
-def test_progress_bar_is_for_terminals_only():
-    quiet, live = io.StringIO(), Terminal()
-    for stream in (quiet, live):
-        bar = ProgressBar(stream)
-        bar(1, 2)
-        bar(2, 2)
-        bar.close()
-    assert quiet.getvalue() == ""
-    assert "2/2 frames" in live.getvalue()
-    assert live.getvalue().endswith("\n")
+def test_export_makes_the_graph_that_the_backend_looks_for(weight_file, tmp_path, capsys):
+    from depth_perception.models import onnx_graphs, weights
+
+    status, output, _ = run(capsys, "export", "completion-small", "--graph-only", "--model-file", weight_file)
+    assert status == 0
+    assert output.strip() == str(onnx_graphs.find(weights.read(weight_file)))
+    assert output.startswith(str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fast"], ["fast has no weights"]),
+        (["depthnet"], ["unknown completer 'depthnet'", "fast"]),
+        (["clude", "--model-file", "gone.safetensors"], ["gone.safetensors: no such weight file"]),
+        (["clude", "--model-file", __file__], ["test_cli.py: not a whole safetensors file"]),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(arguments, words, capsys):
+    pytest.importorskip("safetensors")
+    status, _, error = run(capsys, "export", *arguments)
+    assert_one_line(status, error, "export", *words)

@@ -21,8 +21,10 @@ from depth_perception.demo import (
 )
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.model_selection import ModelChoice
 from depth_perception.pipelines.parameters import read_parameter_file
 
+FAST = ModelChoice("fast")
 TOPICS = TopicChoice("/camera/image", "/camera/camera_info", "/lidar/points", None, "/truth")
 
 
@@ -57,7 +59,7 @@ def test_domain_is_private_unless_chosen():
 
 def test_commands_give_each_node_what_it_needs(tmp_path):
     file = tmp_path / "p.yaml"
-    made = commands(Demo(tmp_path / "bag", tmp_path / "out", "fast", rate=2.0), TOPICS, file)
+    made = commands(Demo(tmp_path / "bag", tmp_path / "out", FAST, ("diffusion",), rate=2.0), TOPICS, file)
     assert set(made) == set(demo.NODES)
     assert 'models:="fast,diffusion"' in made["evaluation_node"]
     assert ("--params-file", str(file)) in itertools.pairwise(made["completion_node"])
@@ -82,7 +84,9 @@ def test_parameters_exist_in_the_nodes(tmp_path):
         "completion_node": COMPLETION_PARAMETERS,
         "bag_player_node": BAG_PLAYER_PARAMETERS,
     }
-    for node, command in commands(Demo(tmp_path, tmp_path, "fast"), TOPICS, tmp_path / "p").items():
+    for node, command in commands(
+        Demo(tmp_path, tmp_path, ModelChoice("jarrn", "onnx"), ("fast",)), TOPICS, tmp_path / "p"
+    ).items():
         for flag, text in itertools.pairwise(command):
             if flag == "-p" and not text.startswith("use_sim_time"):
                 name, _, value = text.partition(":=")
@@ -90,9 +94,11 @@ def test_parameters_exist_in_the_nodes(tmp_path):
 
 
 def test_parameter_file_is_one_the_node_reads(tmp_path):
-    path = write_parameters(Demo(tmp_path, tmp_path / "out", "fast"), "odom")
+    path = write_parameters(
+        Demo(tmp_path, tmp_path / "out", ModelChoice("jarrn", "onnx", "cpu", "w.safetensors")), "odom"
+    )
     values = read_parameter_file(path, COMPLETION_PARAMETERS, "completion_node")
-    assert values["model"] == "fast"
+    assert ModelChoice.from_parameters(values) == ModelChoice("jarrn", "onnx", "cpu", "w.safetensors")
     assert values["transform.fixed_frame"] == "odom"
 
 
@@ -106,7 +112,7 @@ def scripted(monkeypatch, tmp_path, **scripts):
 
     monkeypatch.setattr(demo, "commands", made)
     monkeypatch.setattr(demo, "look_into", lambda recording: (TOPICS, "odom"))
-    return Demo(Path("bag"), tmp_path, "fast", timeout=20.0)
+    return Demo(Path("bag"), tmp_path, FAST, timeout=20.0)
 
 
 def test_play_ends_with_the_report(monkeypatch, tmp_path):
@@ -133,11 +139,43 @@ def test_waiting_is_bounded(monkeypatch, tmp_path):
         play(Demo(given.recording, given.out, given.model, timeout=0.5))
 
 
+def figures(mae):
+    return {key: 0.5 for key in demo.SHOWN} | {"frames": 3, "mae": mae}
+
+
 def test_tables_are_read_from_the_files(tmp_path):
-    figures = {key: 0.5 for key in demo.SHOWN} | {"frames": 3}
-    scores = {"models": {"fast": {"scores": {"ground truth": figures}}}}
+    models = {"fast": figures(0.25), "diffusion": figures(0.5)}
+    scores = {"models": {name: {"scores": {"ground truth": values}} for name, values in models.items()}}
     (tmp_path / "scores.json").write_text(json.dumps(scores))
-    assert result_rows("room", tmp_path)[0][:5] == ["room", "fast", "ground truth", "3", "0.5000"]
+    (tmp_path / "timing.json").write_text(json.dumps({"fast": {"stages": {"complete": {"median_ms": 12.3}}}}))
+    rows = result_rows("room", tmp_path)
+    assert [row[:4] for row in rows] == [
+        ["room", "fast", "ground truth", "0.2500"], ["room", "diffusion", "ground truth", "0.5000"]
+    ]  # fmt: skip
+    assert rows[0][-1] == "12"
+    assert demo.verdict("room", tmp_path) == (
+        "room, against ground truth: Mean absolute error of fast: 50 % less than diffusion, on the same 3 frames with "
+        "the same points given."
+    )
+
+
+def test_one_model_alone_has_no_verdict_and_figures_may_be_missing(tmp_path):
+    missing = figures(0.25) | {"smear_rate": None}
+    (tmp_path / "scores.json").write_text(json.dumps({"models": {"fast": {"scores": {"held-out points": missing}}}}))
+    (tmp_path / "timing.json").write_text("{}")
+    assert "–" in result_rows("room", tmp_path)[0]
+    assert demo.verdict("room", tmp_path) == ""
+
+
+def test_a_model_that_cannot_be_had_is_told_before_anything_is_played(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "play", lambda *given: pytest.fail("played"))
+    (tmp_path / "metadata.yaml").touch()
+    choice = ModelChoice("clude", file=str(tmp_path / "mine.safetensors"))
+    with pytest.raises(DemoError, match=r"mine\.safetensors"):
+        demo.run_demo(tmp_path, tmp_path / "out", choice)
+
+
+def test_what_was_live_is_read_from_its_file(tmp_path):
     assert live_row("room", tmp_path) is None
     live = {
         "model": "fast",

@@ -21,6 +21,7 @@ FLOORS = {
     "evaluation": 4,
     "nodes": 5,
     "cli": 6,
+    "cli_options": 6,
     "demo": 6,
     "__main__": 6,
 }

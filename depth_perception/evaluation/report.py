@@ -1,7 +1,7 @@
 """The evaluation as one self-contained page, ``report.html``, with contact sheets beside it.
 
-Pictures and plots are inside the page as base64, styles are inline, and no script is needed. Without
-a live section the page holds nothing that differs between two runs on the same machine.
+Pictures and plots are inside the page as base64, styles are inline, and no script is needed. With one model and
+without a live section the page holds nothing that differs between two runs on the same machine.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.evaluation import comparison
 from depth_perception.evaluation.machine import machine, versions
 from depth_perception.evaluation.pictures import FramePictures, frame_pictures
 from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult, Example, write_data
@@ -31,6 +32,7 @@ BROAD = 1.9  # pictures with a larger ratio of width to height stand two in a ro
 SUMMARY = ("mae", "rmse", "imae", "irmse", "abs_rel", "delta1", "delta2", "delta3", "boundary_mae", "smear_rate")
 SURENESS = ("coverage", "deviation", "inside_68", "inside_95", "z_rms", "bias", "sq_rel", "log10")
 BY_RANGE = ("mae", "rmse", "abs_rel", "delta1", "coverage", "deviation", "inside_68")
+FEW = 10  # values in a range of which a bar would say more about chance than about the model
 HIGHER_IS_BETTER = ("delta1", "delta2", "delta3", "coverage")
 TARGET_VALUES = {"inside_68": 0.6827, "inside_95": 0.95, "z_rms": 1.0, "bias": 0.0}
 
@@ -125,8 +127,9 @@ def _ranges(result: EvaluationResult, target: str) -> dict[str, Any] | None:
         for row in table:
             cells = [f"{row['scored']:,}".replace(",", " "), *(format_figure(key, row[key]) for key in BY_RANGE)]
             rows.append({"model": model, "bin": _bin_name(row), "cells": cells})
-    series = {model: [row["abs_rel"] * 100 for row in table] for model, table in by_model.items()}
-    plot = plots.grouped_bars(names, series, "true depth [m]", "mean relative error [%]")
+    shown = [index for index, row in enumerate(bins) if row["scored"] >= FEW] or list(range(len(bins)))
+    series = {model: [table[index]["abs_rel"] * 100 for index in shown] for model, table in by_model.items()}
+    plot = plots.grouped_bars([names[index] for index in shown], series, "true depth [m]", "mean relative error [%]")
     head = [{"label": ALL_METRICS[k][0], "unit": ALL_METRICS[k][1]} for k in BY_RANGE]
     return {"head": head, "rows": rows, "plot": data_uri(plot)}
 
@@ -189,7 +192,10 @@ def _example(
 ) -> dict[str, Any]:
     figures = {row.model: row.figures for row in result.rows if row.index == example.index and row.target == target}
     first = result.rows[0].stamp if result.rows else example.stamp
+    grid, columns = comparison.side_by_side(pictures)
     return {
+        "grid": [None if panel is None else _panel(panel) for panel in grid],
+        "columns": columns if 2 <= len(pictures.models) <= comparison.SIDE_BY_SIDE else 0,
         "kind": kind,
         "index": example.index,
         "stamp": example.stamp,
@@ -273,6 +279,7 @@ def render(
     return environment.get_template("report.html.j2").render(
         result=result,
         targets=targets,
+        comparisons=[made for target in result.targets() if (made := comparison.table(result, target, format_figure))],
         main=main,
         examples=examples,
         input_plots=_input_plots(result),
@@ -286,7 +293,10 @@ def render(
 
 
 def write_pictures(result: EvaluationResult, folder: Path, drawn: Mapping[int, FramePictures]) -> list[Path]:
-    """Write a contact sheet and a cloud rendering of the best and the worst frame into ``folder``."""
+    """Write contact sheets and a cloud rendering of the best and the worst frame into ``folder``.
+
+    There is a sheet of each model, and one with all models in columns unless they are too many.
+    """
     written = []
     folder.mkdir(parents=True, exist_ok=True)
     for kind, examples in (("best", result.best[:1]), ("worst", result.worst[:1])):
@@ -305,6 +315,11 @@ def write_pictures(result: EvaluationResult, folder: Path, drawn: Mapping[int, F
                 cloud = folder / f"{name}_cloud.png"
                 cv2.imwrite(str(cloud), cv2.cvtColor(panels[-1].picture, cv2.COLOR_RGB2BGR))
                 written += [sheet, cloud]
+            if 2 <= len(pictures.models) <= comparison.SIDE_BY_SIDE:
+                title = f"{result.recording['name']}, frame {example.index} ({kind})"
+                sheet = folder / f"{kind}_side_by_side.png"
+                sheet.write_bytes(contact_sheet(*comparison.side_by_side(pictures), title))
+                written.append(sheet)
     return written
 
 

@@ -69,16 +69,17 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def contact_sheet(panels: Sequence[Panel], columns: int = 3, title: str = "", width: float = 12.0) -> bytes:
+def contact_sheet(panels: Sequence[Panel | None], columns: int = 3, title: str = "", width: float = 12.0) -> bytes:
     """Return the panels in rows of ``columns`` as PNG, ``width`` inches wide at 120 dots an inch.
 
-    All pictures should have one size. Raises ValueError without panels.
+    All pictures should have one size; None leaves a place empty. Raises ValueError without panels.
     """
-    if not panels:
+    pictures = [panel.picture for panel in panels if panel is not None]
+    if not pictures:
         raise ValueError("a contact sheet needs at least one panel")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    height, breadth = panels[0].picture.shape[:2]
+    height, breadth = pictures[0].shape[:2]
     cell = width / columns
     # title and bar take a fixed height beside the picture's own
     total = rows * (cell * height / breadth + 0.6) + (0.4 if title else 0.0)
@@ -92,9 +93,9 @@ def contact_sheet(panels: Sequence[Panel], columns: int = 3, title: str = "", wi
             top, bottom = grid[2 * row, column], grid[2 * row + 1, column]
             top.axis("off")
             bottom.set_axis_off()
-            if index >= len(panels):
+            panel = panels[index] if index < len(panels) else None
+            if panel is None:
                 continue
-            panel = panels[index]
             top.imshow(panel.picture, interpolation="antialiased")
             top.set_title(panel.title, loc="left")
             if panel.bar is not None:

@@ -150,6 +150,23 @@ def test_interrupted_before_the_first_frame_still_makes_a_page(recording):
     assert "No frame was scored" in Page(render(empty)).text
 
 
+def test_several_models_are_compared_and_one_is_not(result, recording):
+    page = Page(render(result))
+    assert "comparison" in page.ids
+    assert "fast ÷ peer:nearest" in page.text
+    assert "Mean absolute error of fast:" in page.text
+    assert {"fast: dense depth", "peer:nearest: dense depth"} <= {description for _, description in page.images}
+    alone = Page(render(evaluate(EvaluationSettings(recording, models=("fast",), frames=1))))
+    assert "comparison" not in alone.ids
+    assert "Dense depth" in {description for _, description in alone.images}
+
+
+def test_many_models_stand_below_each_other(recording):
+    models = ("fast", "diffusion", "peer:nearest", "peer:linear")
+    page = Page(render(evaluate(EvaluationSettings(recording, models=models, frames=1))))
+    assert [description for _, description in page.images].count("Dense depth") == len(models)
+
+
 def test_what_was_not_evaluated_is_listed_with_its_reason(result):
     result.skip("no_transform", "points: frame 'lidar' is <unknown>")
     try:
@@ -165,7 +182,7 @@ def test_files_are_written_and_pictures_open(result, live, tmp_path):
     assert json.loads((tmp_path / "live.json").read_text()) == json.loads(json.dumps(live))
     assert {path.name for path in written["data"]} == {"scores.json", "per_frame.csv", "timing.json", "live.json"}
     names = {path.name for path in written["pictures"]}
-    assert {"best_fast.png", "best_fast_cloud.png", "worst_peer_nearest.png"} <= names
+    assert {"best_fast.png", "best_fast_cloud.png", "worst_peer_nearest.png", "best_side_by_side.png"} <= names
     for path in written["pictures"]:
         assert cv2.imread(str(path)).std() > 5
 

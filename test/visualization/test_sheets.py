@@ -29,6 +29,20 @@ def test_no_panels_are_refused():
         contact_sheet([])
 
 
+def test_an_empty_place_stays_empty():
+    picture = np.zeros((20, 30, 3), np.uint8)
+    full = cv2.imdecode(np.frombuffer(contact_sheet([Panel("a", picture)] * 4, 2), np.uint8), cv2.IMREAD_COLOR)
+    holed = cv2.imdecode(
+        np.frombuffer(contact_sheet([None, *[Panel("a", picture)] * 3], 2), np.uint8), cv2.IMREAD_COLOR
+    )
+    assert holed.shape == full.shape
+    height, width = full.shape[0] // 2, full.shape[1] // 2
+    assert (holed[:height, :width] == 255).all()
+    assert not (full[:height, :width] == 255).all()
+    with pytest.raises(ValueError, match="at least one panel"):
+        contact_sheet([None])
+
+
 def test_bar_colors_are_those_of_the_picture():
     bar = ColorBar.depth(1.0, 16.0)
     depth = np.array([[value for _, value in bar.ticks(5)]], np.float32)
