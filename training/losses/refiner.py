@@ -14,14 +14,23 @@ class RefinerCriterion(nn.Module):
 
     Each sample counts alike: its error is divided by that of its own filling, half in metres and half in logarithms.
     ``gradient`` weighs differences between neighbours at ``levels`` resolutions, ``deviation`` the negative
-    log-likelihood of a Laplace distribution about the (detached) prediction, ``inlier`` the cross-entropy of points.
+    log-likelihood of a Laplace distribution about the (detached) prediction, ``inlier`` the cross-entropy of points and
+    ``coarse`` what each level of the U-Net would make of the filling, which teaches the deep ones early.
     """
 
-    def __init__(self, gradient: float = 0.25, deviation: float = 0.05, inlier: float = 0.1, levels: int = 3):
+    def __init__(
+        self,
+        gradient: float = 0.25,
+        deviation: float = 0.05,
+        inlier: float = 0.1,
+        coarse: float = 0.15,
+        levels: int = 3,
+    ):
         super().__init__()
         self.gradient = gradient
         self.deviation = deviation
         self.inlier = inlier
+        self.coarse = coarse
         self.levels = levels
 
     def forward(self, output: NetworkOutput, batch: dict) -> dict[str, Tensor]:
@@ -54,6 +63,11 @@ class RefinerCriterion(nn.Module):
             + self.deviation * nll
             + self.inlier * parts["inlier"]
         )
+        guesses = {k: v for k, v in output.extra.items() if k.startswith("change/")}
+        if guesses:
+            change = torch.where(valid, target - start, 0.0)
+            parts["coarse"] = torch.stack([_pooled(g, change, valid, weight) for g in guesses.values()]).mean()
+            parts["loss"] = parts["loss"] + self.coarse * parts["coarse"]
         return parts
 
 
@@ -72,3 +86,12 @@ def _gradients(miss: Tensor, valid: Tensor, level: int, weight: Tensor) -> Tenso
         change = (miss.narrow(axis, 1, size) - miss.narrow(axis, 0, size)).abs()
         total = total + _per_sample(torch.where(both, change, 0.0), both)
     return (total * weight).mean()
+
+
+def _pooled(guess: Tensor, change: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean distance of a coarse guess to the mean change of the cells it covers."""
+    size = change.shape[3] // guess.shape[3]
+    share = F.avg_pool2d(valid.float(), size)
+    mean = F.avg_pool2d(change, size) / share.clamp_min(1e-6)
+    known = share > 0.25
+    return (_per_sample(torch.where(known, (guess - mean).abs(), 0.0), known) * weight).mean()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import lightning
@@ -46,7 +48,7 @@ class CompletionTask(lightning.LightningModule):
         self._start: float | None = None
         self.command = ""  # what started the run
         self.averaged = torch.optim.swa_utils.AveragedModel(
-            self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(average), use_buffers=True
+            self.network, multi_avg_fn=partial(_follow, average), use_buffers=True
         )
         self.averaged.requires_grad_(False)  # several GPUs would wait for gradients that never come
         self.average = average
@@ -124,6 +126,17 @@ class CompletionTask(lightning.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+@torch.no_grad()
+def _follow(average: float, followers: Sequence[Tensor], leaders: Sequence[Tensor], count: Tensor | int) -> None:
+    """Exponential average that forgets its beginning: over ``count`` steps it looks back a tenth of them at most."""
+    keep = min(average, (1 + int(count)) / (10 + int(count)))
+    for follower, leader in zip(followers, leaders):
+        if follower.is_floating_point():
+            follower.lerp_(leader.to(follower.dtype), 1 - keep)
+        else:
+            follower.copy_(leader)
 
 
 def _channels_last(batch: dict) -> list[Tensor]:
