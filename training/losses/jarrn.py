@@ -62,10 +62,11 @@ class JarrnCriterion(nn.Module):
 
 
 def laplace_nll(depth: Tensor, deviation: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood (less log 2) of ``truth``, all (B, 1, h, w), relative to ``depth``.
+    """Return the mean negative log-likelihood (less log 2) of ``truth``, all (B, 1, h, w) > 0 where ``valid``.
 
-    Errors and deviations count relative to ``depth``, so that far pixels do not drown near ones.
+    Errors count as differences of logarithms and deviations relative to ``depth``, so that far pixels do not drown near
+    ones, and up to 1: what an untrained network is off by must not rule the gradients of everything else.
     """
     width = deviation / depth / 2**0.5
-    error = torch.where(valid, (truth - depth).abs(), 0.0) / depth
+    error = (torch.log(torch.where(valid, truth, 1.0)) - torch.log(depth)).abs().clamp_max(1.0)
     return masked_mean(error / width + torch.log(width), valid).mean()

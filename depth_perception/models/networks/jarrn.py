@@ -16,10 +16,12 @@ from depth_perception.models.jarrn import CHANNELS, OUTLIER_DENSITY, OUTLIERS, P
 from depth_perception.models.networks.output import NetworkOutput
 from depth_perception.models.networks.unet_rezero import UNet
 
+_SMALL = 0.05  # of the heads' weights at the start
+_MIDDLE = 0.4  # network units
 _START = -2.0  # of the probability's logit: p = 0.12, close to the visual branch alone
 _NEAREST = 1e-3  # network units; a robot cannot be told a depth of zero or less
 _LEAST_DEVIATION = 1e-4  # relative
-_RELATIVE_START = -3.0  # softplus of it is 0.05
+_RELATIVE_START = -1.0  # softplus of it is 0.31: an untrained network knows little
 
 
 class JarrnNetwork(nn.Module):
@@ -35,10 +37,7 @@ class JarrnNetwork(nn.Module):
             if used and config.use_refine
         )
         self.refine = UNet(3, len(self.factors), config.widths, config.bottlenecks) if self.factors else None
-        if self.refine is not None and "p" in self.factors and not config.release_softmax:
-            with torch.no_grad():
-                assert self.refine.last.bias is not None
-                self.refine.last.bias[-1] = _START
+        self._start()
         self.deviation = nn.Conv2d(config.widths[0], 1, 1)
         nn.init.zeros_(self.deviation.weight)
         assert self.deviation.bias is not None
@@ -66,6 +65,21 @@ class JarrnNetwork(nn.Module):
         extra = {"D": dense, "s": s, "f": f, "p": p, "O": output}
         inlier = _belief(points, mask, depth, relative)
         return NetworkOutput(depth, relative * depth.detach(), inlier, extra)
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Start with a depth in the middle of the range and factors that leave it as it is.
+
+        With Kaiming-normal heads, as in the release, D starts at several times the range and s and f saturated.
+        """
+        self.visual.last.weight *= _SMALL
+        assert self.visual.last.bias is not None
+        self.visual.last.bias.fill_(_MIDDLE)
+        if self.refine is not None:
+            self.refine.last.weight *= _SMALL
+            assert self.refine.last.bias is not None
+            if "p" in self.factors and not self.config.release_softmax:
+                self.refine.last.bias[-1] = _START
 
     def _offset(self, raw: Tensor) -> Tensor:
         return F.hardtanh(raw, -0.5, 0.5) if self.config.offset_clamp == "hardtanh" else 0.5 * torch.tanh(raw)

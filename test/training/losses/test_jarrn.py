@@ -97,11 +97,19 @@ def test_the_deviation_moves_no_depth():
 
 
 def test_the_best_deviation_is_that_of_the_errors():
-    truth, depth = torch.full((1, 1, 4, 4), 12.0), torch.full((1, 1, 4, 4), 10.0)
-    valid = truth > 0
-    losses = {d: laplace_nll(depth, torch.full_like(depth, d), truth, valid).item() for d in (1.0, 2.0 * 2**0.5, 8.0)}
-    assert min(losses, key=losses.get) == 2.0 * 2**0.5  # mean absolute error 2: standard deviation sqrt(2) times it
-    assert losses[2.0 * 2**0.5] == pytest.approx(1 + math.log(0.2), abs=1e-5)
+    depth = torch.full((1, 1, 4, 4), 10.0)
+    truth = depth * math.exp(0.2)
+    best = 10 * 0.2 * 2**0.5  # of a Laplace distribution with that mean absolute error
+    losses = {d: laplace_nll(depth, torch.full_like(depth, d), truth, truth > 0).item() for d in (1.0, best, 8.0)}
+    assert min(losses, key=losses.get) == best
+    assert losses[best] == pytest.approx(1 + math.log(0.2), abs=1e-5)
+
+
+def test_a_hopeless_depth_does_not_rule_the_gradient():
+    deviation = torch.full((1, 1, 4, 4), 1e-3 * 0.3, requires_grad=True)
+    truth = torch.ones(1, 1, 4, 4)
+    laplace_nll(torch.full_like(truth, 1e-3), deviation, truth, truth > 0).backward()
+    assert (deviation.grad * deviation).abs().sum() < 10, "per relative change"
 
 
 def test_losses_are_float32_under_autocast():
