@@ -37,7 +37,7 @@ def render_frame(world: World, number: int, size: tuple[int, int]) -> dict[str, 
     view = render_draft(world.scene, camera, torch.from_numpy(pose)[None])
     second = depth_of(world.scene, camera, torch.from_numpy(pose @ T_camera_second)[None])[0]
     radiance = view.radiance * torch.from_numpy(white_balance(rng)).to(view.radiance.device)
-    sensor = random_sensor(rng, metered(radiance, float(rng.uniform(0.18, 0.5))))
+    sensor = random_sensor(rng, metered(radiance, float(rng.uniform(0.1, 0.42))))
     generator = torch.Generator(device=radiance.device).manual_seed(number)
     image = develop(radiance, sensor, generator)[0]
     return {
