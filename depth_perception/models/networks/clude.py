@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from depth_perception.models.clude import CludeConfig
 from depth_perception.models.networks.clude_centres import ClusteringTransformer, find_span
 from depth_perception.models.networks.clude_encoder import Encoder, points_at_full_size, pool_points
+from depth_perception.models.networks.clude_enlargement import ConvexEnlargement
 from depth_perception.models.networks.clude_translation import (
     LaplaceScores,
     State,
@@ -81,7 +82,7 @@ class CludeNetwork(nn.Module):
         log_depth, relative = state.log_depth, self.deviation(state.features, spread)
         trust = state.trust
         if self.convex is not None:
-            log_depth, relative = self.convex(state.features, features[0], log_depth, relative, logs, passed, gap)
+            log_depth, relative = self.convex(state.features, features[0], log_depth, relative, pyramid[0], gap)
             extra["log_depth/1"] = log_depth
             trust = None if trust is None else F.interpolate(trust, scale_factor=float(self.factor), mode="nearest")
         logit = self.inlier(log_depth, relative, logs, gap, trust)
@@ -121,69 +122,6 @@ class DeviationHead(nn.Module):
         """Return (B, 1, h, w) > 0."""
         out = self.layer(features.detach()).float()
         return torch.sigmoid(out[:, :1]) * spread + F.softplus(out[:, 1:]) + _LEAST
-
-
-class ConvexEnlargement(nn.Module):
-    """To full resolution: each pixel weighs the nine cells around it (RAFT, Teed and Deng, ECCV 2020).
-
-    Where a pixel was measured, cells that agree with it weigh more, by the same Laplace law as the centres.
-    """
-
-    def __init__(self, inputs: int, fine: int, factor: int):
-        super().__init__()
-        self.factor = factor
-        hidden = inputs * 3 // 2
-        self.mix = nn.Conv2d(inputs + fine * factor**2, hidden, 1)
-        self.weigh = nn.Conv2d(hidden, 9 * factor**2, 3, 1, 1)
-        nn.init.normal_(self.weigh.weight, std=0.01)
-        away = [
-            _distance(i - 1, a, factor) + _distance(j - 1, b, factor)
-            for i in range(3)
-            for j in range(3)
-            for a in range(factor)
-            for b in range(factor)
-        ]
-        with torch.no_grad():
-            assert self.weigh.bias is not None
-            self.weigh.bias.copy_(-8.0 * torch.tensor(away))  # close to repetition, which smears nothing
-        self.log_scale = nn.Parameter(torch.tensor(math.log(0.5)))
-
-    def forward(
-        self,
-        features: Tensor,
-        fine: Tensor,
-        log_depth: Tensor,
-        relative: Tensor,
-        logs: Tensor,
-        passed: Tensor,
-        gap: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Return log depth and relative deviation (B, 1, H, W) from (B, 1, h, w); ``fine``: features (B, C, H, W)."""
-        batch, _, height, width = features.shape
-        factor = self.factor
-        seen = torch.cat([features, F.pixel_unshuffle(fine, factor).to(features.dtype)], 1)
-        weights = self.weigh(torch.relu(self.mix(seen))).float().reshape(batch, 9, factor**2, height, width)
-        around = neighbours(log_depth)  # (B, 9, 1, h, w)
-        point, mask = (F.pixel_unshuffle(x, factor).unsqueeze(1) for x in (logs, passed))  # (B, 1, f f, h, w)
-        scale = (torch.exp(self.log_scale) * gap.unsqueeze(1)).clamp_min(1e-2)
-        weights = weights - ((point - around).abs() / scale).clamp_max(30.0) * mask
-        weights = torch.softmax(weights, 1)
-        depth = (weights * around).sum(1)  # (B, f f, h, w)
-        away = around.detach() - depth.detach().unsqueeze(1)
-        variance = (weights.detach() * (neighbours(relative * relative) + away * away)).sum(1)
-        return F.pixel_shuffle(depth, factor), F.pixel_shuffle(torch.sqrt(variance), factor)
-
-
-def _distance(cell: int, pixel: int, factor: int) -> float:
-    """Return the squared distance, in cells, of a pixel of the middle cell from the middle of another."""
-    return (cell - (pixel + 0.5) / factor + 0.5) ** 2
-
-
-def neighbours(x: Tensor) -> Tensor:
-    """Return (B, 9, 1, h, w): the 3 x 3 cells around each of x (B, 1, h, w), edges repeated."""
-    height, width = x.shape[2:]
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    return torch.stack([padded[:, :, i : i + height, j : j + width] for i in range(3) for j in range(3)], 1)
 
 
 class InlierHead(nn.Module):
