@@ -6,6 +6,7 @@ Depth, normals and ids are as exact as those of ``renderer.render``; only the li
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -27,15 +28,15 @@ def pixel_order(height: int, width: int, device: torch.device) -> tuple[Tensor, 
     return order, torch.argsort(order)
 
 
-def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool = True) -> View:
-    """Render the views of ``camera`` at ``poses`` (B, 4, 4), which map its optical frame to the world."""
+def render_draft(scene: Scene, cameras: Sequence[CameraModel], poses: Tensor, shadows: bool = True) -> View:
+    """Render B views at once: camera k at pose k of ``poses`` (B, 4, 4), which map optical frames to the world.
+
+    All cameras must have one image size; raises ValueError otherwise.
+    """
     device = scene.device
-    poses = poses.to(device=device, dtype=torch.float32)
-    shape = (len(poses), *camera.shape)
-    order, back = pixel_order(*camera.shape, device)
-    directions = camera_directions(camera, device).reshape(-1, 3)[order]
-    turned = torch.einsum("bij,nj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
-    origins = poses[:, None, :3, 3].expand(-1, len(directions), 3).reshape(-1, 3)
+    origins, turned, poses = _rays(cameras, poses, device)
+    shape = (len(poses), *cameras[0].shape)
+    order, back = pixel_order(*cameras[0].shape, device)
     hits = closest_hits(scene, origins, turned, PACKET)
     hit = hits.primitive >= 0
     full = bool(hit.all())
@@ -57,7 +58,8 @@ def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool
         visible = _visibility(scene, surface, hit, order, back, primitive)
     else:
         visible = torch.ones(len(surface.position), len(scene.lights) + 1, device=device)
-    color = albedo(scene, surface, 2.0 / float(camera.K[0, 0] + camera.K[1, 1]))
+    angles = torch.tensor([2.0 / float(c.K[0, 0] + c.K[1, 1]) for c in cameras], device=device)
+    color = albedo(scene, surface, angles.repeat_interleave(len(order))[hit])
     lit = shade(scene, surface, color, visible[:, :-1], visible[:, -1])
     radiance = spread(lit, 0.0)
     if not full:
@@ -68,16 +70,24 @@ def render_draft(scene: Scene, camera: CameraModel, poses: Tensor, shadows: bool
     return View(image(radiance), depth, image(normal.reshape(-1, 3)), instance)
 
 
-def depth_of(scene: Scene, camera: CameraModel, poses: Tensor) -> Tensor:
-    """Return only the depth (B, H, W) in metres along the optical axis, NaN for sky."""
-    poses = poses.to(device=scene.device, dtype=torch.float32)
-    order, back = pixel_order(*camera.shape, scene.device)
-    directions = camera_directions(camera, scene.device).reshape(-1, 3)[order]
-    turned = torch.einsum("bij,nj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
-    origins = poses[:, None, :3, 3].expand(-1, len(directions), 3).reshape(-1, 3)
+def depth_of(scene: Scene, cameras: Sequence[CameraModel], poses: Tensor) -> Tensor:
+    """Return only the depths (B, H, W) in metres along the optical axes, NaN for sky; arguments as ``render_draft``."""
+    origins, turned, poses = _rays(cameras, poses, scene.device)
+    back = pixel_order(*cameras[0].shape, scene.device)[1]
     t = closest_hits(scene, origins, turned, PACKET).t
     depth = torch.where(torch.isfinite(t), t, math.nan).view(len(poses), -1)
-    return depth[:, back].view(len(poses), *camera.shape)
+    return depth[:, back].view(len(poses), *cameras[0].shape)
+
+
+def _rays(cameras: Sequence[CameraModel], poses: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return origins and directions (B * H * W, 3) in the world, tile by tile, and the poses on ``device``."""
+    if len(cameras) != len(poses) or len({camera.shape for camera in cameras}) != 1:
+        raise ValueError(f"{len(poses)} poses need as many cameras of one size, got {[c.shape for c in cameras]}")
+    poses = poses.to(device=device, dtype=torch.float32)
+    order, _ = pixel_order(*cameras[0].shape, device)
+    directions = torch.stack([camera_directions(camera, device).reshape(-1, 3)[order] for camera in cameras])
+    turned = torch.einsum("bij,bnj->bni", poses[:, :3, :3], directions).reshape(-1, 3)
+    return poses[:, None, :3, 3].expand(-1, len(order), 3).reshape(-1, 3), turned, poses
 
 
 def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back: Tensor, primitive: Tensor) -> Tensor:
@@ -180,7 +190,7 @@ def _blocked(scene: Scene, origins: Tensor, directions: Tensor, reach: Tensor) -
 
 
 def _fill(values: Tensor, asked: Tensor, primitive: Tensor) -> Tensor:
-    """Return (B, H, W): where not asked, the mean of the four neighbours that show the same primitive, else of all near."""
+    """Return (B, H, W): where not asked, the mean of the four neighbours on the same primitive, else of all."""
     total, count = values * asked, asked.clone()
     for axis, size in ((1, values.shape[1]), (2, values.shape[2])):
         for source, target in ((0, 1), (1, 0)):

@@ -57,8 +57,8 @@ def surface_at(scene: Scene, origins: Tensor, directions: Tensor, t: Tensor, pri
     return Surface(primitive, position, normal, view, t * length, local, inner)
 
 
-def albedo(scene: Scene, surface: Surface, pixel_angle: float) -> Tensor:
-    """Return the diffuse reflectance (n, 3) as seen by a pixel that spans ``pixel_angle`` radians."""
+def albedo(scene: Scene, surface: Surface, pixel_angle: float | Tensor) -> Tensor:
+    """Return the diffuse reflectance (n, 3) as seen by pixels that span ``pixel_angle`` radians, one number or (n,)."""
     primitive = surface.primitive
     material = scene.material[primitive]
     metric, size = surface_coordinates(

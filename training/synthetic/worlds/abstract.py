@@ -1,4 +1,4 @@
-"""Worlds of nothing in particular: primitives of all sizes in all directions, in a box of slanted walls or in the open."""
+"""Worlds of nothing in particular: primitives of all sizes and directions between slanted walls or in the open."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def _middle(b: SceneBuilder, p: Palette, long: float, wide: float, pieces) -> No
         x, y = float(rng.uniform(-0.3, 0.3)) * long, float(rng.uniform(-0.25, 0.25)) * wide
         piece = pieces[int(rng.integers(len(pieces)))]
         with b.at(x, y, 0, float(rng.choice([0, 1, 2, 3]) * math.pi / 2 + 0.25 * rng.normal())):
-            w, d = piece(b, p)
+            _, d = piece(b, p)
             if piece is f.table:
                 for side in (-1, 1):
                     if rng.random() < 0.6:

@@ -141,7 +141,7 @@ def label(g: torch.Generator, a: Color, b: Color, size: int) -> Tensor:
 def view(g: torch.Generator, a: Color, b: Color, size: int) -> Tensor:
     """What a window shows: sky over roofs or trees over ground, out of focus."""
     low, high = _colors(a, b)
-    u, v = coordinates(size)
+    v = coordinates(size)[1]
     blue = torch.tensor([0.45, 0.62, 0.9]) * (1 - 0.5 * high.mean()) + 0.45 * high.mean()
     image = blend(torch.tensor([0.85, 0.9, 0.95]), blue, v)
     for layer in range(3):

@@ -34,7 +34,8 @@ def tree(b: SceneBuilder, p: Palette, tall: float) -> None:
         size, spread_of_leaves = tall * float(rng.uniform(0.05, 0.14)), tall * float(rng.uniform(0.04, 0.12))
         for _ in range(int(rng.integers(5, 12))):
             angle, spread = rng.uniform(0, 2 * math.pi), tall * rng.uniform(0.1, 0.32)
-            tip = fork + (math.cos(angle) * spread, math.sin(angle) * spread, tall * rng.uniform(0.1, 0.5))
+            out = np.array([math.cos(angle) * spread, math.sin(angle) * spread, tall * rng.uniform(0.1, 0.5)])
+            tip = fork + out
             b.rod(fork, tip, 0.45 * r, bark)
             if bare:
                 for _ in range(4):

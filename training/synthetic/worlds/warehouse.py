@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -139,7 +140,7 @@ def _rack(b: SceneBuilder, p: Palette, long: float, y: float, deep: float, tall:
             b.box(((bays[0] + bays[-1]) / 2, y + deep / 2, z), (bays[-1] - bays[0], deep, 0.04), board)
             for dy in (0.0, deep):
                 b.box(((bays[0] + bays[-1]) / 2, y + dy, z), (bays[-1] - bays[0], 0.04, 0.1), steel)
-    for x, end in zip(bays[:-1], bays[1:]):
+    for x, end in pairwise(bays):
         for z in levels:
             at = x + 0.1
             while at < end - 0.2:

@@ -86,7 +86,7 @@ class World:
 
 
 def clearance(scene: Scene, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return metres from points (n, 3) to the nearest surface, negative inside; cones and ellipsoids from their hull."""
+    """Return metres from points (n, 3) to the nearest surface, negative inside; a cone counts as its cylinder."""
     p = torch.as_tensor(points, dtype=torch.float32, device=scene.device)
     local = torch.einsum("nij,kni->knj", scene.rotation, p[:, None] - scene.center)  # (k, N, 3)
     q = local.abs() - scene.half
