@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin starve the workers on few cores
     # given both, Lightning warns of a mistake that calling this from Python is not
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run")
+    # ours go on where they were: see training.datasets.data.Onward
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     TrainingCLI.command = as_typed(sys.argv[1:] if arguments is None else arguments)
     TrainingCLI(
         CompletionTask,

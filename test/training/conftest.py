@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+torch.set_num_threads(1)
 SIZE = (96, 128)
 OFFSET = np.array([0.12, -0.06, 0.02])  # of the second view, in the camera's frame, metres
 

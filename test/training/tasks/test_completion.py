@@ -31,18 +31,33 @@ def batch(rendered):
 
 def test_the_average_follows_weights_and_statistics():
     made = task(average=0.75)
-    weight, averaged = made.network.last.bias, made.averaged.module.last.bias
-    norm, averaged_norm = made.network.stem[1], made.averaged.module.stem[1]
+    weight, averaged = next(made.network.parameters()), next(made.averaged.module.parameters())
+    norm, averaged_norm = (
+        next(m for m in n.modules() if isinstance(m, torch.nn.BatchNorm2d)) for n in (made.network, made.averaged)
+    )
     with torch.no_grad():
         weight.fill_(1)
         made.on_before_zero_grad(None)  # the first one is taken as it is
         assert torch.all(averaged == 1)
         norm.running_mean.fill_(4)
         weight.fill_(2)
+        made.averaged.n_averaged.fill_(1_000)  # long under way
         made.on_before_zero_grad(None)
     assert torch.allclose(averaged, torch.tensor(1.25))
     assert torch.allclose(averaged_norm.running_mean, torch.tensor(1.0))
     assert torch.all(weight == 2)
+
+
+def test_the_average_soon_forgets_where_it_began():
+    made = task(average=0.999)
+    weight, averaged = next(made.network.parameters()), next(made.averaged.module.parameters())
+    with torch.no_grad():
+        weight.fill_(5)
+        made.on_before_zero_grad(None)
+        weight.fill_(1)
+        for _ in range(20):
+            made.on_before_zero_grad(None)
+    assert float(averaged.max()) < 1.01  # with 0.999 from the start it would be 4.9
 
 
 def test_scalars_and_biases_do_not_decay():
@@ -130,6 +145,7 @@ def test_validation_judges_the_average_in_metres(batch, device):
     assert float(logged["val/mae"]) == pytest.approx(sum(errors) / len(errors), rel=1e-4)
     before = float(logged["val/mae"])
     with torch.no_grad():
-        made.network.last.bias.fill_(3)  # not averaged yet
+        for parameter in made.network.parameters():
+            parameter.add_(1)  # not averaged yet
         made.validation_step(moved, 0)
         assert float(logged["val/mae"]) == pytest.approx(before)

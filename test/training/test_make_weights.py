@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from depth_perception.models import zoo
+from training import make_weights
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """What would have been run; nothing is rendered, trained or exported."""
+    found = []
+    monkeypatch.setattr(make_weights, "WORK", tmp_path / "work")
+    monkeypatch.setattr(make_weights.frames, "main", lambda a: found.append(["render", *a]) or 0)
+    monkeypatch.setattr(make_weights, "run", lambda a: found.append(["train", *a]) or 0)
+    monkeypatch.setattr(make_weights.export, "main", lambda a: found.append(["export", *a]) or 0)
+    return found
+
+
+def test_render_train_export(calls, tmp_path):
+    options = ["tiny", "--frames", "1100", "--processes", "3", "--set", "trainer.max_epochs=1", "--set=--threads=1"]
+    assert make_weights.main([*options, "--out", str(tmp_path / "out")]) == 0
+    render, train, export = calls
+    frames = str(tmp_path / "work" / "frames")
+    assert render[:2] == ["render", frames]
+    assert render[render.index("--count") + 1] == "1100"
+    assert render[render.index("--processes") + 1] == "3"
+    assert train[:2] == ["train", "fit"]
+    assert train[train.index("--config") + 1].endswith("configs/tiny.yaml")
+    assert train[train.index("--data.folder") + 1] == frames
+    assert train[-2:] == ["--trainer.max_epochs=1", "--threads=1"]
+    assert "--ckpt_path" not in train
+    assert export[1:3] == [str(tmp_path / "work" / "tiny" / "last.ckpt"), "tiny"]
+    assert export[export.index("--out") + 1] == str(tmp_path / "out" / "tiny.safetensors")
+
+
+def test_an_interrupted_training_goes_on(calls, tmp_path):
+    last = tmp_path / "work" / "tiny" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.touch()
+    make_weights.main(["tiny"])
+    train = calls[1]
+    assert train[train.index("--ckpt_path") + 1] == str(last)
+
+
+def test_nothing_is_exported_of_a_training_that_failed(calls, monkeypatch):
+    monkeypatch.setattr(make_weights, "run", lambda a: 3)
+    assert make_weights.main(["tiny", "completion-small"]) == 3
+    assert [call[0] for call in calls] == ["render"]
+
+
+def test_without_names_all_that_ship_are_made(calls):
+    make_weights.main([])
+    assert [call[2] for call in calls if call[0] == "export"] == list(make_weights.SHIPPED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["enormous"], "no configuration"), (["tiny", "--set", "max_epochs"], "OPTION=VALUE")]
+)
+def test_mistakes_are_told_before_anything_is_rendered(calls, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        make_weights.main(arguments)
+    assert message in capsys.readouterr().err
+    assert not calls
+
+
+def test_every_weight_file_that_ships_can_be_made_again():
+    shipped = {name for name in zoo.LEARNED if zoo.weight_file(name).is_file()}
+    assert shipped <= set(make_weights.available())
+    assert "tiny" in make_weights.available()
+
+
+def test_training_is_started_with_this_python(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        make_weights.subprocess, "run", lambda words, check: seen.append(words) or type("Done", (), {"returncode": 5})
+    )
+    assert make_weights.run(["fit", "--config", "x"]) == 5
+    assert seen[0][1:] == ["-m", "training.train", "fit", "--config", "x"]
