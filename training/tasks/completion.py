@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from depth_perception.evaluation.machine import machine
-from depth_perception.models import families, networks
+from depth_perception.models import families, networks, weights
 
 
 class CompletionTask(lightning.LightningModule):
@@ -22,7 +23,7 @@ class CompletionTask(lightning.LightningModule):
 
     AdamW with weight decay on matrices only (scalars such as ReZero's must not decay), linear warm-up over ``warmup``
     steps, then a cosine to zero at the trainer's last step. Exponential averages of the weights (``average``) are what
-    is validated and exported.
+    is validated and exported. ``start_from``: a weight file of the same family to go on from, with a new schedule.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class CompletionTask(lightning.LightningModule):
         weight_decay: float = 1e-2,
         warmup: int = 200,
         average: float = 0.998,
+        start_from: str | None = None,
     ):
         super().__init__()
         self.family = family
@@ -43,6 +45,10 @@ class CompletionTask(lightning.LightningModule):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.network = networks.build(family, self.config).to(memory_format=torch.channels_last)
+        if start_from:
+            tensors = weights.read(Path(start_from), family).tensors
+            self.network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()}, strict=False)
+        self.start_from = start_from
         self.samples = 0  # seen in training, all processes together
         self._before = 0.0  # seconds in earlier runs
         self._start: float | None = None
@@ -88,6 +94,7 @@ class CompletionTask(lightning.LightningModule):
             "device": str(self.device),
             "machine": self._machine(),
             "precision": str(self.trainer.precision),
+            **({"started_from": self.start_from} if self.start_from else {}),
             "command": self.command,
             "learning_rate": self.learning_rate,
             "average": self.average,
