@@ -7,6 +7,7 @@ Usage: ``python scripts/generate_docs.py`` writes, ``--check`` only tells whethe
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from depth_perception.pipelines.topics import (  # noqa: E402
     frame_table,
     topic_table,
 )
+from training import card  # noqa: E402
 
 PARTS: dict[str, Callable[[], str]] = {
     "completion inputs": lambda: topic_table(COMPLETION_INPUTS),
@@ -37,13 +39,15 @@ PARTS: dict[str, Callable[[], str]] = {
     "evaluation parameters": lambda: markdown_table(EVALUATION_PARAMETERS),
     "completion launch": lambda: argument_table("completion"),
     "evaluation launch": lambda: argument_table("evaluation"),
+    **{f"card {name}": functools.partial(card.card, name) for name in card.shipped()},
 }
 MARKED = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def documents() -> list[Path]:
     """Return every file that may hold generated parts."""
-    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    docs = REPOSITORY / "docs"
+    return [REPOSITORY / "README.md", *sorted(docs.glob("*.md")), *sorted((docs / "models").glob("*.md"))]
 
 
 def fill(text: str) -> str:

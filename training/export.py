@@ -1,7 +1,8 @@
 """Turn a checkpoint into a weight file that ships: ``python -m training.export CHECKPOINT NAME --frames FOLDER``.
 
 Takes the averaged weights, calibrates their deviations on the folder's held-out worlds, and writes
-``depth_perception/weights/NAME.safetensors`` with its configuration, calibration and what made it in its header.
+``depth_perception/weights/NAME.safetensors`` with its configuration, calibration and what made it in its header, and
+its card docs/models/NAME.md.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from depth_perception.models import backends, families, onnx_graphs
 from depth_perception.models.learned import LearnedCompleter
 from depth_perception.models.weights import FOLDER, Weights, read, write
+from training import card
 from training.calibrate import collect, coverage, fit
 from training.datasets.rendered import frame_files
 
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     weights.training["calibration"] = {"frames": len(chosen), "within_68": check[0], "within_95": check[1]}
     out = options.out or FOLDER / f"{options.name}.safetensors"
     write(dataclasses.replace(weights, calibration=calibration), out)
+    if not options.out:
+        print(card.write(options.name))
     graph = onnx_graphs.export(read(out), out.parent)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, and {graph.name} for ONNX Runtime")
     print(

@@ -162,4 +162,5 @@ def _mean(error: FloatImage) -> str:
 
 def _boards(trainer: lightning.Trainer) -> list[Any]:
     """Return the TensorBoard writers among the run's loggers."""
-    return [x.experiment for x in trainer.loggers if hasattr(x.experiment, "add_image")]
+    writers = [getattr(logger, "experiment", None) for logger in trainer.loggers]
+    return [writer for writer in writers if hasattr(writer, "add_image")]
