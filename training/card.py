@@ -47,8 +47,8 @@ _METHODS = {
         "probability per pixel. Written anew from the paper."
     ),
     "clude": (
-        "CluDe: depth centres clustered by a transformer from colour and points, translated per pixel. Written anew from "
-        "the paper."
+        "CluDe: depth centres clustered by a transformer from colour and points, translated per pixel. Written anew "
+        "from the paper."
     ),
 }
 
