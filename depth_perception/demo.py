@@ -261,7 +261,7 @@ def run_demo(
 def _print(rows: list[list[str]], verdicts: list[str], live: list[list[str]]) -> None:
     """Print the tables of scores and of what was live."""
     head = ["recording", "model", "against", "MAE [m]", "RMSE [m]", "AbsRel", "δ<1.25", "edge MAE [m]", "smear"]
-    head += ["in 1σ", "in 1.96σ", "ms"]
+    head += ["in 1σ", "in 95 %", "ms"]
     print(f"\nScores, from the recording with {HOLDOUT} held out:")
     print(table(head, rows, right=range(3, len(head))))
     print("\n".join(["", *filter(None, verdicts)]))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+GAUSSIAN_95 = 1.959964  # standard deviations of a Gaussian's 95 % interval
 FloatImage = NDArray[np.float32]
 
 
@@ -159,6 +160,7 @@ class DepthEstimate:
     input_coverage: float  # share of pixels with a measurement, in [0, 1]
     latency: dict[str, float] = field(default_factory=dict)  # seconds by stage
     inlier: FloatImage | None = None  # as in DepthPrediction
+    wide: float = GAUSSIAN_95  # standard deviations that make a 95 % interval; errors may have heavier tails
 
     @property
     def mask(self) -> NDArray[np.bool_]:

@@ -183,7 +183,9 @@ class _Run:
         for name, estimate in estimates.items():
             for target, (reference, scored, settings) in targets.items():
                 where = np.nonzero(scored)
-                depth = depth_sums(estimate.depth[where], reference[where], estimate.standard_deviation[where])
+                depth = depth_sums(
+                    estimate.depth[where], reference[where], estimate.standard_deviation[where], estimate.wide
+                )
                 boundary = boundary_sums(estimate.depth, reference, scored, settings)
                 rows.append((name, target, depth, boundary, estimate.coverage))
         self._commit(synced, given, rows)

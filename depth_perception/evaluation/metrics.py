@@ -13,6 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from depth_perception.frames import GAUSSIAN_95
+
 RANGE_EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, float("inf"))
 """Borders [m] of the range bins; a bin holds lower <= true depth < upper."""
 
@@ -37,6 +39,7 @@ _FIELDS = (
     "with_deviation",  # answered and with a finite positive standard deviation
     "deviation",
     "squared_z",
+    "inside_wide",  # within the 95 % interval that the model claims
 )
 _INDEX = {name: index for index, name in enumerate(_FIELDS)}
 _COLUMNS = len(_FIELDS) + len(CALIBRATION_LEVELS)
@@ -56,7 +59,12 @@ METRICS = {
     "coverage": ("Coverage", "", "share of the true depths that got an answer"),
     "deviation": ("Mean σ", "m", "mean claimed standard deviation"),
     "inside_68": ("In 1σ", "", "share of errors within one standard deviation; 0.683 if calibrated"),
-    "inside_95": ("In 1.96σ", "", "share of errors within 1.96 standard deviations; 0.95 if calibrated"),
+    "inside_95": (
+        "In 95 %",
+        "",
+        "share of errors within the model's own 95 % interval: 1.96 standard deviations, or what its calibration says; "
+        "0.95 if calibrated",
+    ),
     "z_rms": ("RMS z", "", "root mean square of error / standard deviation; 1 if calibrated"),
 }
 """Key of each figure of ``DepthSums.compute`` -> (label, unit, definition)."""
@@ -103,11 +111,14 @@ class DepthSums:
         return [(level, float(n / total)) for level, n in zip(CALIBRATION_LEVELS, sums[len(_FIELDS) :])]
 
 
-def depth_sums(predicted: ArrayLike, truth: ArrayLike, deviation: ArrayLike | None = None) -> DepthSums:
+def depth_sums(
+    predicted: ArrayLike, truth: ArrayLike, deviation: ArrayLike | None = None, wide: float = GAUSSIAN_95
+) -> DepthSums:
     """Return the sums over matching points of any shape.
 
     ``predicted``, ``truth`` and ``deviation`` are metres; points whose ``truth`` is not a positive
-    finite number are ignored, points whose ``predicted`` is not are counted as unanswered.
+    finite number are ignored, points whose ``predicted`` is not are counted as unanswered. ``wide`` is how many
+    deviations the model takes for a 95 % interval.
     Figures follow Eigen et al. 2014 (AbsRel, SqRel, delta, logs) and the KITTI depth completion
     benchmark of Uhrig et al. 2017 (MAE, RMSE, and iMAE, iRMSE in 1/km).
     Raises ValueError if shapes differ.
@@ -155,6 +166,7 @@ def depth_sums(predicted: ArrayLike, truth: ArrayLike, deviation: ArrayLike | No
         put(_INDEX["with_deviation"], np.ones_like(s), bins)
         put(_INDEX["deviation"], s, bins)
         put(_INDEX["squared_z"], z**2, bins)
+        put(_INDEX["inside_wide"], np.asarray(z <= wide, np.float64), bins)
         for offset, width in enumerate(_WIDTHS):
             put(len(_FIELDS) + offset, (z <= width).astype(np.float64), bins)
     return DepthSums(table)
@@ -185,6 +197,6 @@ def _figures(sums: NDArray[np.float64]) -> dict[str, float]:
         "coverage": mean("count", over="scored"),
         "deviation": mean("deviation", over="with_deviation"),
         "inside_68": inside(CALIBRATION_LEVELS[7]),
-        "inside_95": inside(0.95),
+        "inside_95": mean("inside_wide", over="with_deviation"),
         "z_rms": float(np.sqrt(mean("squared_z", over="with_deviation"))),
     }

@@ -117,7 +117,7 @@ class CompletionOutputs:
         if "depth/standard_deviation" in wanted:
             self._image("depth/standard_deviation", estimate.standard_deviation, "32FC1", estimate)
         if "depth/confidence" in wanted:
-            sure = confidence(estimate.depth, estimate.standard_deviation)
+            sure = confidence(estimate.depth, estimate.standard_deviation, estimate.wide)
             self._image("depth/confidence", sure, "32FC1", estimate)
         if "depth/mask" in wanted:
             self._image("depth/mask", estimate.mask.astype(np.uint8) * np.uint8(255), "mono8", estimate)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from depth_perception.frames import CameraFrame, DepthEstimate, ScaleKind, SparseDepth
+from depth_perception.frames import GAUSSIAN_95, CameraFrame, DepthEstimate, ScaleKind, SparseDepth
 from depth_perception.models.completer import Completer
 from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice
 from depth_perception.pipelines.parameters import Value
@@ -104,4 +104,5 @@ class CompletionPipeline:
             input_coverage=len(given.sparse) / max(depth.size, 1),
             latency=latency,
             inlier=predicted.inlier,
+            wide=getattr(getattr(self.completer, "calibration", None), "wide", GAUSSIAN_95),
         )

@@ -29,7 +29,7 @@ def test_every_model_has_a_row_and_the_first_one_is_held_against_each_other(resu
     assert names == ["diffusion", "fast", "peer:nearest", "diffusion ÷ fast", "diffusion ÷ peer:nearest"]
     assert {len(row["cells"]) for row in made["rows"]} == {len(made["head"])}
     labels = [column["label"] for column in made["head"]]
-    for label in ("MAE", "RMSE", "AbsRel", "δ<1.25", "Boundary MAE", "In 1σ", "In 1.96σ", "Time"):
+    for label in ("MAE", "RMSE", "AbsRel", "δ<1.25", "Boundary MAE", "In 1σ", "In 95 %", "Time"):
         assert label in labels
     own, other = (result.totals[model, TRUTH].figures()["mae"] for model in ("diffusion", "peer:nearest"))
     assert made["rows"][4]["cells"][0]["text"] == f"× {own / other:.2f}"

@@ -8,6 +8,14 @@ import pytest
 from depth_perception.evaluation.metrics import CALIBRATION_LEVELS, METRICS, RANGE_EDGES, DepthSums, depth_sums
 
 
+def test_the_interval_that_a_model_claims_is_the_one_it_is_held_to():
+    truth, error = np.full(4, 10.0), np.array([0.5, 1.5, 2.5, 3.5])
+    deviation = np.ones(4)
+    assert depth_sums(truth + error, truth, deviation).compute()["inside_95"] == 0.5
+    assert depth_sums(truth + error, truth, deviation, wide=3.0).compute()["inside_95"] == 0.75
+    assert depth_sums(truth + error, truth, deviation, wide=3.0).compute()["inside_68"] == 0.25
+
+
 def reference(predicted, truth, deviation):
     """The same figures by plain loops over Python floats."""
     pairs = [

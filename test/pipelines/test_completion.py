@@ -5,6 +5,7 @@ import pytest
 
 from depth_perception.frames import CameraFrame, CameraModel, DepthPrediction, ScaleKind, SparseDepth
 from depth_perception.models import zoo
+from depth_perception.models.calibration import Calibration
 from depth_perception.models.diffusion import DiffusionCompleter
 from depth_perception.models.learned import LearnedCompleter
 from depth_perception.models.refiner import RefinerMethod
@@ -104,6 +105,13 @@ def test_the_published_deviation_is_the_one_the_model_claims():
     deviation = np.linspace(0.01, 0.9, 8, dtype=np.float32).reshape(2, 4)
     estimate = CompletionPipeline(CompletionSettings(), Fixed(np.full((2, 4), 2.0), deviation)).run(given())
     np.testing.assert_array_equal(estimate.standard_deviation, deviation)
+
+
+def test_the_width_of_the_95_percent_interval_comes_from_the_calibration():
+    completer = Fixed(np.full((2, 4), 2.0), np.full((2, 4), 0.1))
+    assert CompletionPipeline(CompletionSettings(), completer).run(given()).wide == pytest.approx(1.96, abs=1e-3)
+    completer.calibration = Calibration((0.0,), (0.0,), ((0.0,),), wide=2.7)
+    assert CompletionPipeline(CompletionSettings(), completer).run(given()).wide == 2.7
 
 
 def test_settings_come_from_parameters_and_an_empty_range_is_refused():
