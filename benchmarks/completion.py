@@ -23,10 +23,11 @@ from typing import NamedTuple
 import cv2
 
 from benchmarks.evidence import documents, held_out, latency, marks, methods, plot, scoring
-from benchmarks.evidence.rows import Key, Row, Store, best_cells
+from benchmarks.evidence.rows import Cells, Key, Row, Store, best_cells
 from benchmarks.evidence.tables import WORLDS, Figures
 from depth_perception.evaluation import patterns, real_data
 from depth_perception.evaluation.machine import machine
+from depth_perception.models import zoo
 
 SPOILED_BASES = ("64", "8", "5%", "500", "corners500")
 THINNED = ("64-40", "16-40", "8-40", "5%-40", "500-40")
@@ -125,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     run(plan(recordings, wanted, options.frames, options.worlds), tuple(options.methods), store, options.processes)
     chosen = _chosen(store, entries, recordings, wanted, options)
     cells = best_cells(chosen)
-    times = latency.measure(latency.favourite(entries, cells), _frame_to_time(recordings))
+    times = _times(entries, cells, _frame_to_time(recordings))
     figures = Figures(cells, times, _how(chosen))
     (options.out / "completion.md").write_text(documents.report(figures))
     plot.draw(figures, options.out / "completion.png")
@@ -142,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--recordings", nargs="+", default=known, choices=known, metavar="NAME", help=", ".join(known))
     parser.add_argument(
-        "--methods", nargs="+", default=everything, help=f"of {', '.join(everything)}, or one peer:options"
+        "--methods", nargs="+", default=everything, help=f"of {', '.join(everything)}, one peer:options, or NAME@FILE"
     )
     parser.add_argument("--patterns", nargs="+", help="like 64, 5%%, corners500, 500+outliers; full: all combinations")
     parser.add_argument("--frames", type=int, default=3, help="frames of each recording, spread evenly over it")
@@ -181,6 +182,14 @@ def _chosen(store: Store, entries, recordings, wanted, options) -> list[Row]:
         and (row.recording, row.frame, row.seed) in names
         and row.pattern in wanted
     ]
+
+
+def _times(entries: Sequence[methods.Entry], cells: Cells, frame: real_data.RealFrame) -> latency.Times:
+    """Take the times of all methods, and of learned ones by every backend."""
+    chosen = latency.favourite(entries, cells)
+    for name in [n for n in zoo.names() if n in methods.learned([e.method for e in entries])]:
+        chosen += [e._replace(method=f"{name}, {backend}") for backend, e in methods.by_backend(name).items()]
+    return latency.measure(chosen, frame)
 
 
 def _frame_to_time(recordings: Sequence[str]) -> real_data.RealFrame:

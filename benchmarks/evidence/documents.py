@@ -69,6 +69,7 @@ _PARTS: dict[str, tuple[str, Callable[[Figures], str]]] = {
         lambda f: tables.errors(f, f.spoiled, f.recordings),
     ),
     "summary": ("All figures, medians over the real recordings; ms for 640x480 pixels:", _summaries),
+    "speed": ("Milliseconds for 640x480 pixels, learned completers also by backend:", tables.speed),
     "ratios": (
         "Error over that of the best peer in its best mode, median over the real recordings:",
         lambda f: tables.best_peer_ratios(f, f.patterns, f.recordings),

@@ -14,7 +14,7 @@ from benchmarks.evidence.methods import Entry
 from benchmarks.evidence.rows import Cells
 from depth_perception.evaluation import patterns
 from depth_perception.evaluation.real_data import RealFrame
-from depth_perception.frames import CameraModel
+from depth_perception.frames import CameraModel, FloatImage
 
 PATTERNS = ("500", "64")
 REPEATS = 7
@@ -44,13 +44,24 @@ def measure(entries: Sequence[Entry], frame: RealFrame, repeats: int | None = No
         if drawn is None:
             continue
         for entry in entries:
-            spent = []
-            for _ in range(repeats + 1):
-                start = time.perf_counter()
-                entry.infer(frame.image, drawn.sparse, frame.camera)
-                spent.append(1000 * (time.perf_counter() - start))
-            times.setdefault(entry.method, {})[pattern] = float(np.median(spent[1:]))
+            spent = _median_time(entry, frame, drawn.sparse, repeats)
+            if spent is not None:
+                times.setdefault(entry.method, {})[pattern] = spent
     return times
+
+
+def _median_time(entry: Entry, frame: RealFrame, sparse: FloatImage, repeats: int) -> float | None:
+    """Return milliseconds, None for a method that fails: torch.compile needs a compiler, for example."""
+    spent = []
+    try:
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            entry.infer(frame.image, sparse, frame.camera)
+            spent.append(1000 * (time.perf_counter() - start))
+    except Exception as error:
+        print(f"no time of {entry.method}: {error}")
+        return None
+    return float(np.median(spent[1:]))
 
 
 def stand_in(height: int = 480, width: int = 640) -> RealFrame:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import cv2
 
-import depth_perception
 from depth_perception.evaluation import peers
-from depth_perception.models import zoo
+from depth_perception.models import backends, zoo
 
 GAUSSIAN_95 = 1.96
 
@@ -34,24 +33,30 @@ def everything() -> list[str]:
     return [*zoo.names(), *peers.families()]
 
 
+def base(name: str) -> str:
+    """Return the completer behind ``NAME@FILE``, weights of NAME that are not the shipped ones, or the name itself."""
+    return name.partition("@")[0]
+
+
 def ours(methods: Sequence[str]) -> list[str]:
-    """Return which of ``methods`` are completers of this package; all others are peers."""
-    return [name for name in methods if name.split("@")[0] in (*zoo.names(), *LEARNED)]
+    """Return which of ``methods`` are completers of this package, learned or not; all others are peers."""
+    return [name for name in methods if base(name) in (*zoo.LEARNED, *zoo.names())]
 
 
-LEARNED = ("completion-small", "completion-large", "jarrn", "clude")
-"""Completers that need weights; named here so that tables are read alike before their weights are there."""
+def learned(methods: Sequence[str]) -> list[str]:
+    """Return which of ``methods`` need weights."""
+    return [name for name in methods if base(name) in zoo.LEARNED]
 
 
 def load(names: Sequence[str]) -> list[Entry]:
-    """Resolve completers of the zoo, families of peers and single peers; raises ValueError for anything else."""
+    """Resolve completers of the zoo, NAME@FILE, families of peers and single peers.
+
+    A completer with weights from a file is called NAME@STEM. Raises ValueError for anything else.
+    """
     found: list[Entry] = []
     for name in names:
-        if name in zoo.names():
-            completer = zoo.load(name)
-            calibration = getattr(completer, "calibration", None)
-            wide = calibration.wide if calibration is not None else GAUSSIAN_95
-            found.append(Entry(name, name, completer.version + _weights(name), completer.infer, wide))
+        if name in zoo.names() or "@" in name:
+            found.append(_completer(name))
         else:
             variants = peers.variants(name) if name in peers.families() else (name,)
             for variant in variants:
@@ -60,7 +65,25 @@ def load(names: Sequence[str]) -> list[Entry]:
     return found
 
 
-def _weights(name: str) -> str:
-    """Tell one training from the next even where the version is the same."""
-    file = Path(depth_perception.__file__).parent / "weights" / f"{name}.safetensors"
-    return f"+{zlib.crc32(file.read_bytes()):08x}" if file.is_file() else ""
+def _completer(name: str, **choices: Any) -> Entry:
+    """Load one of ours; ``choices`` go to the zoo. The version tells one training from the next by its file."""
+    kind, _, path = name.partition("@")
+    file = Path(path) if path else zoo.weight_file(kind)
+    completer = zoo.load(kind, file=path or None, **choices)
+    calibration = getattr(completer, "calibration", None)
+    wide = calibration.wide if calibration is not None else GAUSSIAN_95
+    version = completer.version + (f"+{zlib.crc32(file.read_bytes()):08x}" if file.is_file() else "")
+    label = f"{kind}@{file.stem}" if path else kind
+    return Entry(label, label, version, completer.infer, wide)
+
+
+def by_backend(name: str) -> dict[str, Entry]:
+    """Return a learned completer run by each backend that works here, by the backend's name."""
+    found = {}
+    for backend in backends.BACKENDS[1:]:
+        if backends.why_not(backend) is None:
+            try:
+                found[backend] = _completer(name, backend=backend)
+            except (ImportError, RuntimeError, ValueError) as error:
+                print(f"{name} cannot run by {backend}: {error}")
+    return found

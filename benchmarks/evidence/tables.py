@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from benchmarks.evidence import marks as marking
 from benchmarks.evidence import methods
 from benchmarks.evidence.rows import Cell, Cells
 from depth_perception.evaluation import patterns
+from depth_perception.models import zoo
 
 WORLDS = "worlds"  # the recording of held-out worlds
 
@@ -21,7 +22,7 @@ class Figures:
         self.cells = cells
         self.how = how  # a sentence: frames, machine
         self.times = times or {}
-        self.methods = _order((k[0] for k in cells), methods.everything())
+        self.methods = _order((k[0] for k in cells), [*zoo.LEARNED, *methods.everything()], methods.base)
         self.ours = methods.ours(self.methods)
         self.peers = [m for m in self.methods if m not in self.ours]
         names = _order((k[1] for k in cells), [])
@@ -33,7 +34,7 @@ class Figures:
 
     @property
     def default(self) -> str | None:
-        """The model that marks are about: the first of ours."""
+        """The model that marks are about: the first of ours, which is a learned one if there is any."""
         return self.ours[0] if self.ours else None
 
     def seen(self, pattern: str, recordings: Sequence[str]) -> bool:
@@ -49,10 +50,10 @@ class Figures:
         return float(np.median(values)) if values else np.nan
 
 
-def _order(found: Iterable[str], first: Sequence[str]) -> list[str]:
-    """Return what was found, once each, in the order of ``first`` and then of appearance."""
-    seen = list(dict.fromkeys(found))
-    return [name for name in first if name in seen] + [name for name in seen if name not in first]
+def _order(found: Iterable[str], first: Sequence[str], key: Callable[[str], str] = str) -> list[str]:
+    """Return what was found, once each, in the order in which ``first`` has its keys and then of appearance."""
+    place = {name: number for number, name in reversed(list(enumerate(first)))}
+    return sorted(dict.fromkeys(found), key=lambda name: place.get(key(name), len(first)))
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
@@ -126,6 +127,15 @@ def against_peers(figures: Figures, method: str, columns: Sequence[str], recordi
     columns_of = [[found[r, c][0] for r in recordings if (r, c) in found] for c in columns]
     body.append(["median", *(number(float(np.median(v)) if v else np.nan, 2) for v in columns_of)])
     return table(["recording", *columns], body)
+
+
+def speed(figures: Figures) -> str:
+    """Milliseconds for 640x480 pixels of every method, learned ones also by backend."""
+    columns = list(dict.fromkeys(p for by_pattern in figures.times.values() for p in by_pattern))
+    if not columns:
+        return "Not measured yet."
+    body = [[m, *(number(t.get(c, np.nan), 1) for c in columns)] for m, t in figures.times.items()]
+    return table(["method", *columns], body)
 
 
 def best_peer_ratios(figures: Figures, columns: Sequence[str], recordings: Sequence[str]) -> str:

@@ -29,7 +29,11 @@ def learned(monkeypatch):
     """The zoo with one learned model in front."""
     names, load = zoo.names(), zoo.load
     monkeypatch.setattr(zoo, "names", lambda: ("completion-small", *(n for n in names if n in ("diffusion", "fast"))))
-    monkeypatch.setattr(zoo, "load", lambda name: FakeLearned() if name == "completion-small" else load(name))
+
+    def pretend(name, **choices):
+        return FakeLearned() if name == "completion-small" else load(name, **choices)
+
+    monkeypatch.setattr(zoo, "load", pretend)
     for cache in (completion.entries_of, completion.frames_of):
         cache.cache_clear()
     yield

@@ -38,8 +38,8 @@ def test_only_what_is_missing_is_rendered(tmp_path, monkeypatch):
     write(tmp_path, first)
     asked = []
 
-    def fake(out, numbers, size):
-        asked.append((list(numbers), size))
+    def fake(out, numbers, size, device):
+        asked.append((list(numbers), size, device))
         for number in numbers:
             write(out, number)
             yield number
@@ -48,4 +48,10 @@ def test_only_what_is_missing_is_rendered(tmp_path, monkeypatch):
     renderer.write_frames = fake
     monkeypatch.setitem(sys.modules, "training.synthetic.frames", renderer)
     assert len(held_out.load_frames(2, tmp_path, (12, 16))) == 2
-    assert asked == [([second], (12, 16))]
+    assert asked == [([second], (12, 16), "cpu")]
+
+
+def test_the_command_says_what_is_there(tmp_path, capsys):
+    write(tmp_path, held_out.seeds(1)[0])
+    assert held_out.main(["--count", "1", "--folder", str(tmp_path)]) == 0
+    assert "1 frames in" in capsys.readouterr().out

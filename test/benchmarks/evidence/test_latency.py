@@ -28,6 +28,15 @@ def test_times_are_medians_without_the_first_call(small_frame):
     assert calls[0] == 500
 
 
+def test_a_method_that_fails_has_no_time(small_frame, capsys):
+    def broken(image, sparse, camera):
+        raise RuntimeError("no compiler")
+
+    entries = [Entry("b", "b", "1", broken), Entry("a", "a", "1", lambda i, s, c: s)]
+    assert set(latency.measure(entries, small_frame, repeats=1)) == {"a"}
+    assert "no time of b: no compiler" in capsys.readouterr().out
+
+
 def test_times_survive_a_file(tmp_path):
     latency.write({"a": {"500": 3.25, "64": 10.0}}, tmp_path / "times.csv")
     assert latency.read(tmp_path / "times.csv") == {"a": {"500": 3.2, "64": 10.0}}

@@ -26,3 +26,21 @@ def test_families_come_with_all_options_and_single_peers_alone():
 
 def test_ours_are_ours_even_without_their_weights():
     assert methods.ours(["clude", "fast", "linear", "nearest"]) == ["clude", "fast"]
+
+
+@pytest.mark.usefixtures("learned")
+def test_weights_from_a_file_are_another_method_with_another_version(tmp_path):
+    versions = []
+    for content in (b"one", b"two"):
+        (tmp_path / "seed1.safetensors").write_bytes(content)
+        entry = methods.load([f"completion-small@{tmp_path}/seed1.safetensors"])[0]
+        assert entry.method == "completion-small@seed1"
+        versions.append(entry.version)
+    assert versions[0] != versions[1]
+    assert methods.ours([entry.method]) == methods.learned([entry.method]) == [entry.method]
+
+
+@pytest.mark.usefixtures("learned")
+def test_backends_that_are_not_there_are_left_out(monkeypatch):
+    monkeypatch.setattr(methods.backends, "why_not", lambda name: "missing" if name == "onnx" else None)
+    assert list(methods.by_backend("completion-small")) == ["torch", "compiled"]

@@ -75,3 +75,16 @@ def test_marks_say_yes_no_or_nothing(row):
 def test_nothing_measured_is_said():
     empty = Figures({})
     assert tables.marks(empty) == tables.errors(empty, [], []) == "Not measured yet."
+
+
+def test_learned_models_come_first_and_other_weights_of_them_right_behind(row):
+    names = ["linear", "fast", "jarrn@seed2", "jarrn", "completion-small"]
+    f = Figures(best_cells([row(name) for name in names]))
+    assert f.methods == ["completion-small", "jarrn@seed2", "jarrn", "fast", "linear"]
+    assert f.default == "completion-small"
+
+
+def test_speed_has_a_line_per_backend():
+    text = tables.speed(Figures({}, {"jarrn": {"500": 30.0, "64": 31.0}, "jarrn, torch": {"500": 50.04}}))
+    assert line(text, "jarrn") == "| jarrn | 30.0 | 31.0 |"
+    assert line(text, "jarrn, torch") == "| jarrn, torch | 50.0 | – |"
