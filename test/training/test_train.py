@@ -130,6 +130,19 @@ def test_a_finished_run_is_left_as_it_is(repository, rendered, resumed):
     assert all(torch.equal(again["state_dict"][k], v) for k, v in after["state_dict"].items())
 
 
+def test_a_seed_repeats_a_run_bit_by_bit(repository, rendered, tmp_path):
+    few = ["--trainer.max_epochs=1", f"--data.epoch={3 * BATCH}", "--trainer.limit_val_batches=0"]
+    found = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        folder = tmp_path / name
+        words = [*command(repository, rendered, folder), *few, f"--seed_everything={seed}", "--trainer.logger=false"]
+        train.main(words)
+        found.append(checkpoint(folder)["state_dict"])
+    first, again, other = found
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert not all(torch.equal(first[k], other[k]) for k in first)
+
+
 def test_what_was_trained_can_be_used(resumed, rendered, tmp_path, capsys):
     folder, *_ = resumed
     file = tmp_path / "tiny.safetensors"

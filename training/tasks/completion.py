@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from depth_perception.evaluation.machine import machine
 from depth_perception.models import families, networks, weights
+from depth_perception.models.torch_runner import channels_last
 
 
 class CompletionTask(lightning.LightningModule):
@@ -44,7 +45,7 @@ class CompletionTask(lightning.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
-        self.network = networks.build(family, self.config).to(memory_format=torch.channels_last)
+        self.network = channels_last(networks.build(family, self.config))
         if start_from:
             tensors = weights.read(Path(start_from), family).tensors
             self.network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()}, strict=False)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import itertools
 import types
 
 import pytest
 import torch
 
+from training.ablations import STUDIES
 from training.datasets.data import RenderedData
 from training.losses.refiner import RefinerCriterion
 from training.tasks.completion import CompletionTask
@@ -129,6 +131,20 @@ def test_a_step_reaches_every_weight(batch, device):
     # on several GPUs a weight without a gradient stops the run
     for name, parameter in made.named_parameters():
         assert (parameter.grad is not None) == name.startswith("network."), name
+
+
+@pytest.mark.parametrize("family", list(STUDIES))
+def test_every_family_trains(rendered, family):
+    study = STUDIES[family]
+    module, _, criterion = study.criterion.rpartition(".")
+    torch.manual_seed(0)
+    made = CompletionTask(family, getattr(importlib.import_module(module), criterion)(), study.base)
+    made.trainer = types.SimpleNamespace(world_size=1)
+    made.log_dict = lambda values, **_: None
+    data = RenderedData(str(rendered), family, study.base, {}, (64, 96), 2, 0, 4)
+    made.training_step(next(iter(data.train_dataloader())), 0).backward()
+    assert [name for name, p in made.network.named_parameters() if p.grad is None] == []
+    made.on_before_zero_grad(None)
 
 
 @pytest.mark.parametrize("device", DEVICES)
