@@ -153,6 +153,10 @@ def _training(made: dict[str, Any]) -> str:
         return ""
     minutes = made["seconds"] / 60
     spent = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{minutes:.0f} minutes"
+    if "started_from" in made:
+        return (
+            f"{spent} in all; the last {made.get('steps', 0):,} steps went on from `{Path(made['started_from']).name}`"
+        )
     return f"{made.get('steps', 0):,} steps in {spent}"
 
 

@@ -116,6 +116,15 @@ def test_training_learns(resumed):
     assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
 
 
+def test_tensorboard_shows_pictures(resumed):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder, *_ = resumed
+    runs = [EventAccumulator(str(run)).Reload() for run in folder.glob("lightning_logs/version_*")]
+    shown = [event for run in runs if "held-out" in run.Tags()["images"] for event in run.Images("held-out")]
+    assert STEPS in [event.step for event in shown]
+
+
 def test_mixed_precision_leaves_weights_in_float32(resumed):
     _, _, after, _ = resumed
     assert after["made"]["precision"] == "bf16-mixed"

@@ -46,12 +46,11 @@ class CompletionTask(lightning.LightningModule):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.network = channels_last(networks.build(family, self.config))
-        if start_from:
-            tensors = weights.read(Path(start_from), family).tensors
-            self.network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()}, strict=False)
         self.start_from = start_from
         self.samples = 0  # seen in training, all processes together
         self._before = 0.0  # seconds in earlier runs
+        if start_from:
+            self._take_over(weights.read(Path(start_from), family))
         self._start: float | None = None
         self.command = ""  # what started the run
         self.averaged = torch.optim.swa_utils.AveragedModel(
@@ -59,6 +58,12 @@ class CompletionTask(lightning.LightningModule):
         )
         self.averaged.requires_grad_(False)  # several GPUs would wait for gradients that never come
         self.average = average
+
+    def _take_over(self, start: weights.Weights) -> None:
+        """Go on from weights, with new samples, and count time and samples from where they were."""
+        start.check({k: tuple(v.shape) for k, v in self.network.state_dict().items()})
+        self.network.load_state_dict({k: torch.from_numpy(v) for k, v in start.tensors.items()}, strict=False)
+        self.samples, self._before = int(start.training.get("samples", 0)), float(start.training.get("seconds", 0))
 
     def training_step(self, batch: dict, index: int) -> Tensor:
         """Return the loss of one batch."""

@@ -7,6 +7,7 @@ import types
 import pytest
 import torch
 
+from depth_perception.models import weights
 from training.ablations import STUDIES
 from training.datasets.data import RenderedData
 from training.losses.refiner import RefinerCriterion
@@ -110,6 +111,26 @@ def test_a_checkpoint_says_what_it_is_and_counting_goes_on():
     later.on_save_checkpoint(again)
     assert again["made"]["samples"] == 640
     assert again["made"]["seconds"] >= 100
+
+
+def test_a_run_may_go_on_from_weights(tmp_path):
+    first = task()
+    tensors = {k: v.numpy() + 0.5 for k, v in first.network.state_dict().items() if v.is_floating_point()}
+    told = {"samples": 640, "seconds": 100}
+    start = weights.Weights("refiner", "completion-small", "1", first.config, tensors, None, told)
+    weights.write(start, tmp_path / "start.safetensors", half=False)
+    later = task(start_from=str(tmp_path / "start.safetensors"))
+    for state in (later.network.state_dict(), later.averaged.module.state_dict()):
+        assert all(torch.allclose(state[k], torch.from_numpy(v)) for k, v in tensors.items())
+    checkpoint = {}
+    later.on_save_checkpoint(checkpoint)
+    assert checkpoint["made"]["samples"] == 640  # new samples come after those already seen
+    assert checkpoint["made"]["seconds"] >= 100
+    assert checkpoint["made"]["started_from"].endswith("start.safetensors")
+    with pytest.raises(weights.WeightError, match="expected"):
+        CompletionTask(
+            "refiner", RefinerCriterion(), {**CONFIG, "mixed": 16}, start_from=tmp_path / "start.safetensors"
+        )
 
 
 def test_a_checkpoint_of_before_these_counts_can_be_read():
