@@ -151,7 +151,9 @@ def test_a_step_reaches_every_weight(batch, device):
     assert made.samples == 2 * 2  # both processes' batches
     # on several GPUs a weight without a gradient stops the run
     for name, parameter in made.named_parameters():
-        assert (parameter.grad is not None) == name.startswith("network."), name
+        trained = name.startswith("network.")
+        assert (parameter.grad is not None) == trained, name
+        assert parameter.requires_grad == trained, name
 
 
 @pytest.mark.parametrize("family", list(STUDIES))
