@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.evidence import latency, plot, tables
+from benchmarks.evidence import latency, marks, plot, tables
 from benchmarks.evidence.rows import read_cells, write_cells
 from benchmarks.evidence.tables import Figures
 
@@ -46,11 +46,16 @@ def _all_ours(make: Callable[[Figures, str], str], figures: Figures) -> str:
 
 
 def _peers_by_cell(figures: Figures, name: str) -> str:
-    return tables.against_peers(figures, name, figures.patterns, figures.recordings)
+    return tables.against_peers(figures, name, figures.clean, figures.recordings)
 
 
 def _coverage(figures: Figures, name: str) -> str:
     return tables.coverage(figures, name, figures.clean, [*figures.recordings, *figures.worlds])
+
+
+def _ratios(figures: Figures) -> str:
+    spoiled = [p for p in marks.PATTERNS if p in figures.spoiled]
+    return tables.best_peer_ratios(figures, [*figures.clean, *spoiled], figures.recordings)
 
 
 def _summaries(figures: Figures) -> str:
@@ -66,13 +71,13 @@ _PARTS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     ),
     "spoiled": (
         "The same with outliers, noise, wrong calibration and missing points:",
-        lambda f: tables.errors(f, f.spoiled, f.recordings),
+        lambda f: tables.spoiled(f, f.recordings),
     ),
     "summary": ("All figures, medians over the real recordings; ms for 640x480 pixels:", _summaries),
     "speed": ("Milliseconds for 640x480 pixels, learned completers also by backend:", tables.speed),
     "ratios": (
         "Error over that of the best peer in its best mode, median over the real recordings:",
-        lambda f: tables.best_peer_ratios(f, f.patterns, f.recordings),
+        _ratios,
     ),
     "default ratios": (
         "The default model's error over that of the best peer, with the peer's name:",

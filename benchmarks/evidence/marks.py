@@ -57,18 +57,22 @@ def ratios(
     return found
 
 
-def change(cells: Cells, method: str, recordings: Sequence[str], pattern: str, base: str) -> tuple[float, float]:
-    """Return how the error rises from ``base`` to ``pattern``: as a factor and in metres, medians over recordings."""
-    pairs = [
+def changes(cells: Cells, method: str, recordings: Sequence[str], pattern: str, base: str) -> list[tuple[float, float]]:
+    """Return the errors with ``pattern`` and with ``base`` of each recording that has both."""
+    return [
         (cells[method, r, pattern].mae, cells[method, r, base].mae)
         for r in recordings
         if (method, r, pattern) in cells and (method, r, base) in cells
     ]
+
+
+def change(cells: Cells, method: str, recordings: Sequence[str], pattern: str, base: str) -> tuple[float, float]:
+    """Return how the error rises from ``base`` to ``pattern``: as a factor and in metres, medians over recordings."""
+    pairs = changes(cells, method, recordings, pattern, base)
     if not pairs:
         return np.nan, np.nan
-    return float(np.median([max(a, NO_ERROR) / max(b, NO_ERROR) for a, b in pairs])), float(
-        np.median([a - b for a, b in pairs])
-    )
+    factors = [max(a, NO_ERROR) / max(b, NO_ERROR) for a, b in pairs]
+    return float(np.median(factors)), float(np.median([a - b for a, b in pairs]))
 
 
 def marks(

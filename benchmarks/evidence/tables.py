@@ -151,16 +151,29 @@ def best_peer_ratios(figures: Figures, columns: Sequence[str], recordings: Seque
 
 
 def rises(figures: Figures, recordings: Sequence[str]) -> str:
-    """How much worse each method gets with spoiled points: error over its own on the clean pattern."""
-    columns = [p for p in figures.spoiled if _base(p) in figures.clean]
-    body = [
-        [m, *(number(marking.change(figures.cells, m, recordings, p, _base(p))[0], 2) for p in columns)]
-        for m in figures.methods
-    ]
-    return table(["method", *columns], body)
+    """How much worse each method gets with spoiled points, over its own error without: medians over all cells."""
+    kinds = list(dict.fromkeys(p.removeprefix(base(p)) for p in figures.spoiled))
+    body = []
+    for method in figures.methods:
+        line = [method]
+        for kind in kinds:
+            columns = [p for p in figures.spoiled if p == base(p) + kind and base(p) in figures.clean]
+            found = [marking.changes(figures.cells, method, recordings, p, base(p)) for p in columns]
+            factors = [a / max(b, marking.NO_ERROR) for pairs in found for a, b in pairs]
+            line.append(number(float(np.median(factors)) if factors else np.nan, 2))
+        body.append(line)
+    return table(["method", *(f"`{kind}`" for kind in kinds)], body)
 
 
-def _base(pattern: str) -> str:
+def spoiled(figures: Figures, recordings: Sequence[str]) -> str:
+    """Errors with spoiled points beside those without, one table per clean pattern."""
+    bases = list(dict.fromkeys(base(p) for p in figures.spoiled))
+    found = [[p for p in figures.patterns if p == b or (p in figures.spoiled and base(p) == b)] for b in bases]
+    return "\n\n".join(errors(figures, columns, recordings) for columns in found) or "Not measured yet."
+
+
+def base(pattern: str) -> str:
+    """Return the clean pattern behind a spoiled one."""
     return pattern.split("+")[0].removesuffix(patterns.THINNED)
 
 

@@ -53,10 +53,19 @@ def test_ratios_count_cells_won(row):
     assert line(tables.against_peers(f, "fast", ["500"], f.recordings), "kitchen") == "| kitchen | 0.50 linear |"
 
 
-def test_rises_are_over_the_own_clean_error(row):
+def test_rises_are_over_the_own_clean_error_one_column_per_kind(row):
     text = tables.rises(figures(row), ["kitchen", "nyu"])
+    assert text.startswith("| method | `+outliers` | `-40` |")
     assert line(text, "fast") == "| fast | 1.10 | 1.50 |"
     assert line(text, "linear") == "| linear | 2.00 | – |"
+
+
+def test_spoiled_patterns_stand_beside_their_base(row):
+    first, second = tables.spoiled(figures(row), ["kitchen", "nyu"]).split("\n\n")
+    assert first.startswith("| method | 500 | 500+outliers |")
+    assert second.startswith("| method | 64 | 64-40 |")
+    assert line(first, "fast") == "| fast | **0.2500** | **0.2200** |"
+    assert [tables.base(p) for p in ("500+shift8", "64-40", "8", "64-40+noise")] == ["500", "64", "8", "64"]
 
 
 def test_coverage_has_both_intervals(row):
