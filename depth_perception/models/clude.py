@@ -33,8 +33,7 @@ class CludeConfig:
     ``centres_count`` K and ``channels`` M of the ``layers`` transformer layers with ``heads``; ``decoder``: channels of
     the translation steps at 1/8, 1/4, ... (one to four). ``nearest`` and ``farthest``: span of the first centres in
     units of the robust maximum. ``working_pixels``: a larger image is worked on at a reduced size. A point is filtered
-    that lies behind the nearest one within ``filter_window`` pixels such that this one is closer than ``filter_ratio``
-    of it; 0 switches off.
+    when those within ``filter_window`` pixels around it are closer than ``filter_ratio`` of it; 0 switches off.
 
     Switches, for ablations: ``centres`` learned, log or uniform (fixed); ``offsets`` both, global or none; ``guidance``
     tells each centre a depth as a hint; ``cue`` shows the translation how points and prediction differ; ``laplace``
@@ -181,16 +180,25 @@ class CludeMethod:
 def filtered(sparse: FloatImage, window: int, ratio: float) -> NDArray[np.bool_]:
     """Return (H, W) True at points that nothing near stands in front of.
 
-    A return is rejected when the smallest depth measured within ``window`` x ``window`` pixels is less than ``ratio``
-    of it: camera and LiDAR stand apart, so returns from behind an object appear between those from its surface. With
-    ``window`` 0 every point passes.
+    A return is rejected when the other points within ``window`` x ``window`` pixels are closer than ``ratio`` of it, in
+    the (geometric) mean: camera and LiDAR stand apart, so returns from behind an object appear between those from its
+    surface. The closest of them would not do, as one wrong point would reject all around it. A point alone passes, and
+    with ``window`` 0 every point does.
     """
     measured = sparse != 0
     if not window:
         return measured
-    closest = np.where(measured, sparse, np.float32(np.finfo(np.float32).max))  # before pooling: 0 is no depth
-    closest = np.asarray(cv2.erode(closest, np.ones((window, window), np.uint8)), np.float32)
-    return measured & (closest >= sparse * np.float32(ratio))
+    logs = np.log(np.where(measured, sparse, np.float32(1)))
+    others = _window_sum(measured.astype(np.float32), window) - measured
+    total = _window_sum(logs, window) - logs
+    return measured & ((others < 0.5) | (total >= (logs + np.float32(np.log(ratio))) * others))
+
+
+def _window_sum(x: FloatImage, window: int) -> FloatImage:
+    """Return sums (H, W) over ``window`` x ``window`` pixels, 0 beyond the image."""
+    size = (window, window)
+    total = cv2.boxFilter(x, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(total, np.float32)
 
 
 def gather(sparse: FloatImage, passed: NDArray[np.bool_], step: int) -> tuple[FloatImage, NDArray[np.int64]]:

@@ -85,6 +85,20 @@ def test_the_filter_rejects_a_return_from_behind_an_object():
     assert filtered(sparse, 0, 0.8)[9, 5]
 
 
+def test_one_wrong_point_does_not_reject_the_surface_around_it():
+    sparse = np.full((20, 30), 4.0, np.float32)
+    sparse[9, 5] = 0.5
+    assert filtered(sparse, 7, 0.8).all()
+    sparse[12, 20] = 40.0  # but what stands far behind its neighbours goes
+    assert filtered(sparse, 7, 0.8).sum() == sparse.size - 1
+
+
+def test_a_lonely_point_passes():
+    sparse = np.zeros((20, 30), np.float32)
+    sparse[3, 3], sparse[15, 25] = 1.0, 50.0
+    assert filtered(sparse, 7, 0.8).sum() == 2
+
+
 def test_the_filter_lets_a_tilted_surface_pass():
     sparse = np.tile(np.linspace(1, 2, 60, dtype=np.float32), (40, 1))
     assert filtered(sparse, 7, 0.8).all()

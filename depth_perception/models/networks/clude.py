@@ -72,7 +72,8 @@ class CludeNetwork(nn.Module):
         if self.laplace is not None:
             scores = self.laplace(scores, pyramid[_LEVELS], centres, gap)
         bottom = torch.cat([features[_LEVELS], cells.to(features[_LEVELS].dtype)], 1)
-        state = State(bottom, shared, None, scores, centres, expectation(scores, centres))
+        share = torch.softmax(scores, 1)
+        state = State(bottom, shared, None, scores, share, centres, expectation(share, centres))
         extra = {"centres": shared, **_traces(state, _LEVELS)}
         for index, step in enumerate(self.steps):
             level = _LEVELS - 1 - index
@@ -99,7 +100,7 @@ def _traces(state: State, level: int) -> dict[str, Tensor]:
 
 def mixture_deviation(state: State) -> Tensor:
     """Return the standard deviation (B, 1, h, w) in log depth of the mixture of centres around its expectation."""
-    share = torch.softmax(state.scores.detach(), 1)
+    share = state.share.detach()
     away = state.centres.detach() - state.log_depth.detach()
     return torch.sqrt((share * away * away).sum(1, keepdim=True) + 1e-8)
 

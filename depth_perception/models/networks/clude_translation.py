@@ -20,6 +20,8 @@ from depth_perception.models.networks.clude_encoder import Pooled, conv
 
 _CUE = 16
 _SMALLEST = 0.01  # of b, in log depth: keeps the scores finite
+_FLOOR = 0.01  # probability that no earlier step takes away
+_NARROW = 2.0  # fall of the first weights with squared distance in cells
 _GRID = tuple((i, j) for i in range(3) for j in range(3))
 _BELIEVED = 3.0  # logit with which a point is trusted at first
 
@@ -28,15 +30,17 @@ class State(NamedTuple):
     """What a step hands on. h and w are those of its scale.
 
     ``features`` (B, C, h, w); ``shared`` (B, K) centres; ``local`` (B, K, h, w) in (-1, 1), each pixel's displacement
-    of them in half gaps, or None; ``scores`` (B, K, h, w) and the ``centres`` they are about, (B, K, h, w) or
-    (B, K, 1, 1); ``log_depth`` (B, 1, h, w), their expectation. ``step`` (B, K, h, w) is this step's share in ``local``
-    over its greatest possible, ``trust`` (B, 1, h, w) the logit with which points were believed; both None without.
+    of them in half gaps, or None; ``scores`` (B, K, h, w), their softmax ``share`` and the ``centres`` they are about,
+    (B, K, h, w) or (B, K, 1, 1); ``log_depth`` (B, 1, h, w), their expectation. ``step`` (B, K, h, w) is this step's
+    part in ``local`` over its greatest possible, ``trust`` (B, 1, h, w) the logit with which points were believed; both
+    None without.
     """
 
     features: Tensor
     shared: Tensor
     local: Tensor | None
     scores: Tensor
+    share: Tensor
     centres: Tensor
     log_depth: Tensor
     step: Tensor | None = None
@@ -49,22 +53,21 @@ def pixel_centres(shared: Tensor, local: Tensor | None) -> Tensor:
     return still if local is None else torch.addcmul(still, local, reach(shared)[:, :, None, None])
 
 
-def expectation(scores: Tensor, centres: Tensor) -> Tensor:
-    """Return the expected centre (B, 1, h, w) under the softmax of ``scores``, both float32."""
-    return (torch.softmax(scores, 1) * centres).sum(1, keepdim=True)
+def expectation(share: Tensor, centres: Tensor) -> Tensor:
+    """Return the expected centre (B, 1, h, w) under probabilities ``share``."""
+    return (share * centres).sum(1, keepdim=True)
 
 
-def mode_expectation(scores: Tensor, centres: Tensor) -> Tensor:
+def mode_expectation(share: Tensor, centres: Tensor) -> Tensor:
     """Return the expected centre (B, 1, h, w) among the five around the most probable three.
 
     Where two surfaces are likely this is on one of them; a plain expectation would be between them.
     """
-    share = torch.softmax(scores, 1)
     padded = F.pad(share.detach(), (0, 0, 0, 0, 1, 1))
     mode = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]).argmax(1, keepdim=True)  # (B, 1, h, w)
-    index = torch.arange(scores.shape[1], device=scores.device)[None, :, None, None]
+    index = torch.arange(share.shape[1], device=share.device)[None, :, None, None]
     share = share * ((index - mode).abs() <= 2).to(share.dtype)
-    return (share * centres).sum(1, keepdim=True) / share.sum(1, keepdim=True)
+    return expectation(share, centres) / share.sum(1, keepdim=True)
 
 
 def enlarge(x: Tensor) -> Tensor:
@@ -103,34 +106,37 @@ class LaplaceScores(nn.Module):
 
 
 class Carry(nn.Module):
-    """Scores of a coarse step at the cells of the next: each weighs the nine coarse cells around it.
+    """What a coarse step believed, at the cells of the next: each mixes the nine coarse cells around it.
 
-    Scores are mixed, not depths. A mixture of Laplace scores peaks at the weighted median of the measured depths, which
-    is one of them, where a mixture of depths would lie between two surfaces.
+    Probabilities are mixed, not depths, and not their logarithms: what lies between two surfaces stays as unlikely as
+    it was. A cell that is sure counts for more.
     """
 
     def __init__(self, inputs: int):
         super().__init__()
         self.weigh = head(inputs, 9)
         self.gain = nn.Parameter(torch.tensor(1.0))
+        self.sureness = nn.Parameter(torch.tensor(2.0))
         away = [
             [(i - 1 + 0.25 * di) ** 2 + (j - 1 + 0.25 * dj) ** 2 for di in (1, -1) for dj in (1, -1)] for i, j in _GRID
         ]
         self.prior: Tensor
-        self.register_buffer("prior", -2.0 * torch.tensor(away)[None, :, :, None, None], persistent=False)
+        self.register_buffer("prior", -_NARROW * torch.tensor(away)[None, :, :, None, None], persistent=False)
 
-    def forward(self, scores: Tensor, features: Tensor) -> Tensor:
-        """Return (B, K, 2h, 2w) for ``scores`` (B, K, h, w) and features (B, C, 2h, 2w)."""
-        batch, count, height, width = scores.shape
+    def forward(self, share: Tensor, features: Tensor) -> Tensor:
+        """Return scores (B, K, 2h, 2w) for probabilities (B, K, h, w) and features (B, C, 2h, 2w)."""
+        batch, count, height, width = share.shape
         weights = self.weigh(features).float()  # (B, 9, 2h, 2w)
         weights = F.pixel_unshuffle(weights, 2).reshape(batch, 9, 4, height, width) + self.prior
-        weights = torch.softmax(weights, 1) * self.gain
-        padded = F.pad(scores, (1, 1, 1, 1), mode="replicate")
-        mixed = scores.new_zeros(())
-        for k, (i, j) in enumerate(_GRID):
-            cell = padded[:, :, i : i + height, j : j + width].unsqueeze(2)  # (B, K, 1, h, w)
-            mixed = mixed + cell * weights[:, k].unsqueeze(1)  # (B, K, 4, h, w)
-        return F.pixel_shuffle(mixed.reshape(batch, 4 * count, height, width), 2)
+        padded = F.pad(share, (1, 1, 1, 1), mode="replicate")
+        cells = [padded[:, :, i : i + height, j : j + width] for i, j in _GRID]
+        sure = F.pad(torch.log(share.detach().amax(1, keepdim=True)), (1, 1, 1, 1), mode="replicate")
+        sure = torch.stack([sure[:, :, i : i + height, j : j + width] for i, j in _GRID], 1)  # (B, 9, 1, h, w)
+        weights = torch.softmax(weights + self.sureness * sure, 1)
+        mixed = share.new_zeros(())
+        for k, cell in enumerate(cells):
+            mixed = mixed + cell.unsqueeze(2) * weights[:, k].unsqueeze(1)  # (B, K, 4, h, w)
+        return self.gain * torch.log(F.pixel_shuffle(mixed.reshape(batch, 4 * count, height, width), 2) + _FLOOR)
 
 
 class Translation(nn.Module):
@@ -182,12 +188,13 @@ class Translation(nn.Module):
         centres = pixel_centres(shared, local)
         scores = agreement(self.project(features), embeddings)
         if self.carry is not None:
-            scores = scores + self.carry(state.scores, features)
+            scores = scores + self.carry(state.share, features)
         trust = None
         if self.laplace is not None:
             trust = None if self.trust is None else self.trust(features).float()
             scores = self.laplace(scores, pooled, centres, gap, trust)
-        return State(features, shared, local, scores, centres, self.expect(scores, centres), step, trust)
+        share = torch.softmax(scores, 1)
+        return State(features, shared, local, scores, share, centres, self.expect(share, centres), step, trust)
 
     def _move(self, centres: Tensor, features: Tensor, embeddings: Tensor) -> Tensor:
         """Return the shared centres (B, K), moved by what the scene as a whole asks for."""

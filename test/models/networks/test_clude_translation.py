@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -72,16 +70,17 @@ def test_scores_stay_finite_when_b_shrinks_to_nothing():
 
 @pytest.mark.parametrize("depth", [-0.5, -0.4, 0.06, 0.3])
 def test_expectation_is_between_centres_where_the_measurement_is(depth):
-    scores = 3 * scored(one_cell(depth, depth))
-    assert expectation(scores, CENTRES).item() == pytest.approx(depth, abs=0.02)
+    share = torch.softmax(3 * scored(one_cell(depth, depth)), 1)
+    assert expectation(share, CENTRES).item() == pytest.approx(depth, abs=0.02)
 
 
 def test_expectation_around_the_mode_is_on_one_of_two_surfaces():
     scores = scored(one_cell(-1.0, 1.0)) * 4
     scores[:, 8] += 0.5
-    assert abs(expectation(scores, CENTRES).item()) < 0.5  # smeared between them
-    assert mode_expectation(scores, CENTRES).item() == pytest.approx(1.0, abs=0.1)
-    alone = 3 * scored(one_cell(0.06, 0.06))
+    share = torch.softmax(scores, 1)
+    assert abs(expectation(share, CENTRES).item()) < 0.5  # smeared between them
+    assert mode_expectation(share, CENTRES).item() == pytest.approx(1.0, abs=0.1)
+    alone = torch.softmax(3 * scored(one_cell(0.06, 0.06)), 1)
     assert mode_expectation(alone, CENTRES).item() == pytest.approx(0.06, abs=0.02)
 
 
@@ -93,17 +92,29 @@ def test_local_moves_at_their_limit_keep_the_order():
         assert (pixel_centres(shared, local).diff(dim=1) > 0).all()
 
 
-def test_carried_scores_peak_at_a_measured_depth_not_between_two():
-    """Three cells on the near surface, six on the far one: an average would be a depth that nobody measured."""
-    carry = Carry(2)
+def two_surfaces() -> torch.Tensor:
+    """Probabilities of three cells on the near surface and six on the far one."""
     depths = torch.tensor([[-0.75] * 3, [0.5] * 3, [0.5] * 3])[None, None]
     pooled = Pooled(depths, depths, torch.ones_like(depths), torch.ones_like(depths))
-    scores = LaplaceScores()(torch.zeros(1, 9, 3, 3), pooled, CENTRES, GAP)
-    fine = carry(scores, torch.zeros(1, 2, 6, 6))
+    return torch.softmax(3 * LaplaceScores()(torch.zeros(1, 9, 3, 3), pooled, CENTRES, GAP).detach(), 1)
+
+
+def test_what_is_carried_is_on_a_surface_not_between_two():
+    fine = Carry(2)(two_surfaces(), torch.zeros(1, 2, 6, 6)).detach()
     assert fine.shape == (1, 9, 6, 6)
-    best = CENTRES[0, fine.argmax(1)[0, :, 3], 0, 0]
-    assert set(best.tolist()) == {-0.75, 0.5}
-    assert best.tolist() == sorted(best.tolist())
+    column = torch.softmax(fine, 1)[0, :, :, 3]  # (9, 6)
+    best = CENTRES[0, column.argmax(0), 0, 0].tolist()
+    assert set(best) == {-0.75, 0.5}
+    assert best == sorted(best)
+    edge = column[:, 2]  # just above it: both surfaces are likely, nothing between them is
+    assert edge[6] > 3 * edge[3]
+
+
+def test_a_cell_that_is_sure_is_heard_over_one_that_is_not():
+    share = two_surfaces()
+    share[:, :, 1:] = 1 / 9
+    best = Carry(2)(share, torch.zeros(1, 2, 6, 6))[0, :, 2, 3].argmax()
+    assert CENTRES[0, best, 0, 0] == -0.75
 
 
 def test_carry_can_take_any_neighbour():
@@ -112,7 +123,6 @@ def test_carry_can_take_any_neighbour():
     torch.nn.init.constant_(carry.weigh.bias, -50.0)
     with torch.no_grad():
         carry.weigh.bias[3] = 50.0  # the cell to the left
-    scores = torch.arange(4.0)[None, None, None].expand(1, 1, 2, 4)
-    torch.testing.assert_close(
-        carry(scores, torch.zeros(1, 1, 4, 8))[0, 0, 0], torch.tensor([0.0, 0, 0, 0, 1, 1, 2, 2]) * math.exp(0)
-    )
+    share = torch.tensor([0.1, 0.2, 0.3, 0.4])[None, None, None].expand(1, 1, 2, 4)
+    left = torch.tensor([0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
+    torch.testing.assert_close(carry(share, torch.zeros(1, 1, 4, 8))[0, 0, 0].detach(), torch.log(left + 0.01))
