@@ -102,7 +102,7 @@ def _add_evaluate(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="model to score, also peer:NAME; repeat to compare several",
+        help="model to score, also NAME@FILE with own weights, or peer:NAME; repeat to compare several",
     )
     parser.add_argument("--models", default="", metavar="A,B", help="the same as a comma-separated list")
     add_runner(parser)

@@ -1,8 +1,9 @@
-"""Names given to ``--models``: models of the zoo, or ``peer:NAME`` for a published method to compare with."""
+"""Names given to ``--model``: ours, ``NAME@FILE`` for one with weights of the user's own, ``peer:NAME``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from depth_perception.pipelines.model_selection import MODELS, ModelChoice
 from depth_perception.pipelines.parameters import Value
 
 PREFIX = "peer:"
+AT = "@"
 
 
 class PeerCompleter:
@@ -49,13 +51,18 @@ def peer_options() -> dict[str, list[str]]:
 def parse_models(text: str) -> tuple[str, ...]:
     """Split a comma-separated list of models; options of a peer may hold commas themselves.
 
-    A part that is no model of the zoo and has no prefix belongs to the peer before it.
+    A part that is no model of ours and has no prefix belongs to the peer before it.
     """
     names: list[str] = []
     for part in (piece.strip() for piece in text.split(",")):
         if not part:
             continue
-        if names and names[-1].startswith(PREFIX) and not part.startswith(PREFIX) and part not in MODELS:
+        if (
+            names
+            and names[-1].startswith(PREFIX)
+            and not part.startswith(PREFIX)
+            and part.partition(AT)[0] not in MODELS
+        ):
             names[-1] += "," + part
         else:
             names.append(part)
@@ -69,12 +76,15 @@ def load_model(name: str, values: Mapping[str, Value] | None = None) -> Complete
     one that they name. Raises ValueError listing all for an unknown name, or telling why a model cannot be had.
     """
     if not name.startswith(PREFIX):
-        if name not in MODELS:
+        model, _, file = name.partition(AT)
+        if model not in MODELS:
             raise ValueError(
                 f"unknown model {name!r}; known: {', '.join(MODELS)}, and for comparison "
                 + ", ".join(PREFIX + family for family in peer_options())
             )
-        choice = ModelChoice.from_parameters(COMPLETION_PARAMETERS.defaults() if values is None else values, name)
+        choice = ModelChoice.from_parameters(COMPLETION_PARAMETERS.defaults() if values is None else values, model)
+        if file:
+            choice = replace(choice, file=file)
         if problem := choice.problem():
             raise ValueError(f"{choice}: {problem}")
         return choice.load()

@@ -15,6 +15,7 @@ from depth_perception.evaluation.model_choice import load_model, parse_models, p
         ("fast,fast", ("fast",)),
         ("peer:guided:8,0.001,fast", ("peer:guided:8,0.001", "fast")),
         ("peer:ip_basic:gaussian,top,peer:nearest", ("peer:ip_basic:gaussian,top", "peer:nearest")),
+        ("peer:nearest,jarrn@a.safetensors,fast", ("peer:nearest", "jarrn@a.safetensors", "fast")),
         ("nonsense,fast", ("nonsense", "fast")),
     ],
 )
@@ -45,3 +46,8 @@ def test_unknown_names_list_what_there_is():
         load_model("x")
     with pytest.raises(ValueError, match="nearest"):
         load_model("peer:x")
+
+
+def test_a_file_after_the_name_is_used_and_named_where_it_is_none():
+    with pytest.raises(ValueError, match=r"clude \(/nowhere/w\.safetensors\): .*"):
+        load_model("clude@/nowhere/w.safetensors")
