@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from depth_perception import available
 from depth_perception.frames import DepthPrediction
-from depth_perception.models import families, networks, onnx_graphs, weights
+from depth_perception.models import backends, families, networks, onnx_graphs, weights
 from depth_perception.models.calibration import Calibration
-from depth_perception.models.learned import Prepared
+from depth_perception.models.learned import LearnedCompleter, Prepared
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,22 @@ def scene(shape=(40, 52), share=0.05, seed=0):
     sparse = np.where(rng.random(shape) < share, rng.uniform(1, 9, shape), 0).astype(np.float32)
     sparse[shape[0] // 2, shape[1] // 2] = 3
     return image, sparse
+
+
+def completer(weights, backend, **options):
+    """Weights with what runs them on the CPU."""
+    run = backends.make_runner(weights, backend, "cpu", **options)
+    method = families.method(weights.family, weights.config)
+    return LearnedCompleter(weights.name, weights.version, method, run, weights.calibration)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Call it with names of packages that are then as if they were not installed."""
+
+    def hide(*names):
+        monkeypatch.setenv("DEPTH_PERCEPTION_WITHOUT", ",".join(names))
+        available.optional.cache_clear()
+
+    yield hide
+    available.optional.cache_clear()
