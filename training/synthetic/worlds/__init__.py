@@ -9,12 +9,13 @@ import numpy as np
 from training.synthetic.worlds.abstract import build_abstract
 from training.synthetic.worlds.corridor import build_corridor
 from training.synthetic.worlds.indoor import build_indoor
+from training.synthetic.worlds.journey import journey
 from training.synthetic.worlds.street import build_street
 from training.synthetic.worlds.terrain import build_terrain
 from training.synthetic.worlds.warehouse import build_warehouse
 from training.synthetic.worlds.world import World
 
-__all__ = ["KINDS", "World", "build_world"]
+__all__ = ["KINDS", "World", "build_world", "journey"]
 
 # What builds a kind, and its share of all worlds.
 KINDS: dict[str, tuple[Callable[[int], World], float]] = {
