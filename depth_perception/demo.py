@@ -183,7 +183,7 @@ def verdict(recording: str, out: Path) -> str:
     if len(found.get(target, {})) < 2:
         return ""
     frames = int(next(iter(found[target].values()))["frames"])
-    return f"{recording}, against {target}: {comparison.sentence(found[target], frames)}"
+    return f"{recording}, {target}: {comparison.sentence(found[target], frames)}"
 
 
 def _scores(out: Path) -> dict[str, dict[str, dict[str, float]]]:

@@ -154,8 +154,8 @@ def test_tables_are_read_from_the_files(tmp_path):
     ]  # fmt: skip
     assert rows[0][-1] == "12"
     assert demo.verdict("room", tmp_path) == (
-        "room, against ground truth: Mean absolute error of fast: 50 % less than diffusion, on the same 3 frames with "
-        "the same points given."
+        "room, ground truth: The mean absolute error of fast is 50 % below that of diffusion, on the same 3 frames "
+        "with the same points."
     )
 
 

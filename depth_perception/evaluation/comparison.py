@@ -50,12 +50,12 @@ def sentence(found: Mapping[str, Mapping[str, float]], frames: int) -> str:
     for other in others:
         ratio = ratios(found, first, other)["mae"]
         if math.isfinite(ratio):
-            change = f"{100 * abs(1 - ratio):.0f} % {'less' if ratio < 1 else 'more'}"
-            parts.append(f"{change} than {other}" if round(100 * ratio) != 100 else f"the same as {other}")
+            change = f"{100 * abs(1 - ratio):.0f} % {'below' if ratio < 1 else 'above'}"
+            parts.append(f"{'the same as' if round(100 * ratio) == 100 else change} that of {other}")
     if not parts:
         return ""
     return (
-        f"Mean absolute error of {first}: {', '.join(parts)}, on the same {frames} frames with the same points given."
+        f"The mean absolute error of {first} is {', '.join(parts)}, on the same {frames} frames with the same points."
     )
 
 

@@ -20,6 +20,9 @@ LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 # launch argument -> parameter of the completion node; an empty argument leaves the parameter as the file has it
 COMPLETION_SETTINGS = {
     "model": "model",
+    "backend": "backend",
+    "device": "device",
+    "model_file": "model_file",
     "image_transport": "image.transport",
     "depth_transport": "input.depth_transport",
     "reliability": "qos.reliability",

@@ -154,7 +154,7 @@ def test_several_models_are_compared_and_one_is_not(result, recording):
     page = Page(render(result))
     assert "comparison" in page.ids
     assert "fast ÷ peer:nearest" in page.text
-    assert "Mean absolute error of fast:" in page.text
+    assert "The mean absolute error of fast is" in page.text
     assert {"fast: dense depth", "peer:nearest: dense depth"} <= {description for _, description in page.images}
     alone = Page(render(evaluate(EvaluationSettings(recording, models=("fast",), frames=1))))
     assert "comparison" not in alone.ids
