@@ -15,11 +15,11 @@ class JarrnCriterion(nn.Module):
 
     Means are taken per image and then over the batch, so that a scan of 100 points counts as much as one of 10,000.
     ``deviation`` weighs the negative log-likelihood of a Laplace distribution about the detached depth; it moves
-    nothing but the deviation's own head. ``everywhere`` is no part of the paper and 0 by default: L_abs over all true
-    pixels.
+    nothing but the deviation's own head. Adam learns that just as fast with a small weight, and a large one would rule
+    the clipping of gradients. ``everywhere`` is no part of the paper and 0 by default: L_abs over all true pixels.
     """
 
-    def __init__(self, relative: float = 1.0, gradient: float = 0.5, deviation: float = 0.1, everywhere: float = 0.0):
+    def __init__(self, relative: float = 1.0, gradient: float = 0.5, deviation: float = 0.01, everywhere: float = 0.0):
         super().__init__()
         self.relative = relative
         self.gradient = gradient

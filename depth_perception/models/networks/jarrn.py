@@ -20,8 +20,8 @@ _SMALL = 0.05  # of the heads' weights at the start
 _MIDDLE = 0.4  # network units
 _START = -2.0  # of the probability's logit: p = 0.12, close to the visual branch alone
 _NEAREST = 1e-3  # network units; a robot cannot be told a depth of zero or less
-_LEAST_DEVIATION = 1e-4  # relative
-_RELATIVE_START = -1.0  # softplus of it is 0.31: an untrained network knows little
+_DEVIATIONS = (0.002, 1.0)  # the least and the greatest that can be told, relative to depth
+_DEVIATION_START = 1.4  # 0.3 of depth: an untrained network knows little
 
 
 class JarrnNetwork(nn.Module):
@@ -41,7 +41,7 @@ class JarrnNetwork(nn.Module):
         self.deviation = nn.Conv2d(config.widths[0], 1, 1)
         nn.init.zeros_(self.deviation.weight)
         assert self.deviation.bias is not None
-        nn.init.constant_(self.deviation.bias, _RELATIVE_START)
+        nn.init.constant_(self.deviation.bias, _DEVIATION_START)
 
     def forward(self, features: Tensor) -> NetworkOutput:
         """See ``NetworkOutput``; ``extra``: D, s, f, p and unclamped depth ``O``, all float32 (B, 1, H, W)."""
@@ -61,7 +61,9 @@ class JarrnNetwork(nn.Module):
         output = p * (s * dense + f) + (1 - p) * dense
         depth = output.clamp_min(_NEAREST)
         # on detached features, so that depth learns from nothing but the paper's own objective
-        relative = F.softplus(self.deviation(seen.detach()).float()) + _LEAST_DEVIATION
+        low, high = (math.log(x) for x in _DEVIATIONS)
+        share = torch.sigmoid(self.deviation(seen.detach()).float())
+        relative = torch.exp(low + (high - low) * share)
         extra = {"D": dense, "s": s, "f": f, "p": p, "O": output}
         inlier = _belief(points, mask, depth, relative)
         return NetworkOutput(depth, relative * depth.detach(), inlier, extra)

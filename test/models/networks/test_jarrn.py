@@ -48,7 +48,8 @@ def test_outputs_obey_their_ranges_and_the_relation():
     out = network(features(2))
     assert all(x.shape == (2, 1, 8, 12) for x in (out.depth, out.deviation, out.inlier, *out.extra.values()))
     assert (out.depth > 0).all()
-    assert (out.deviation > 0).all()
+    relative = out.deviation / out.depth
+    assert ((relative > 0.0019) & (relative < 1.001)).all()
     assert ((out.inlier >= 0) & (out.inlier <= 1)).all()
     dense, s, f, p = (out.extra[k] for k in "Dsfp")
     assert ((s > 0) & (s < 2) & (f.abs() <= 0.5) & (p > 0) & (p < 1)).all()

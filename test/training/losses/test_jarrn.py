@@ -41,7 +41,7 @@ def test_weights_of_the_parts():
     guess, truth = 1 + torch.rand(2, 1, 12, 12), 1 + torch.rand(2, 1, 12, 12)
     parts = JarrnCriterion()(output(guess), batch(truth, (truth > 1.5).float()))
     assert parts["gradient"].item() > 0
-    expected = parts["absolute"] + parts["relative"] + 0.5 * parts["gradient"] + 0.1 * parts["nll"]
+    expected = parts["absolute"] + parts["relative"] + 0.5 * parts["gradient"] + 0.01 * parts["nll"]
     assert parts["loss"].item() == pytest.approx(expected.item())
 
 
