@@ -1,6 +1,6 @@
 """What each part of a method is worth: variants trained alike, on the same samples in the same order, with some seeds.
 
-    python -m training.ablations jarrn --frames .training/frames --seeds 0 1 2 --steps 400 --out docs/ablation-jarrn.md
+    python -m training.ablations jarrn --frames .training/frames --seeds 0 1 2 --steps 600 --out docs/ablation-jarrn.md
 
 Networks are tiny and trained for a minute or two of one core (a GPU is used where there is one), so the figures say
 which way a part works, not how good the method is. Runs already in ``--runs`` are not repeated; several processes may
@@ -52,7 +52,7 @@ STUDIES = {
     "jarrn": Study(
         "jarrn",
         "training.losses.jarrn.JarrnCriterion",
-        {"widths": (16, 32, 64, 96, 96), "bottlenecks": (1, 1, 1, 1, 1)},
+        {"widths": (16, 32, 48, 64), "bottlenecks": (1, 1, 1, 1)},
         {
             "full": {},
             "without offset f": {"use_offset": False},
@@ -100,10 +100,10 @@ BLOCK, HELD_OUT = 20, 8  # frames of one stretch of worlds; one stretch in so ma
 class Plan:
     """What two runs must share to be comparable."""
 
-    steps: int = 400
-    batch_size: int = 4
-    samples: int = 1_200  # distinct ones a seed trains on
-    crop: tuple[int, int] = (128, 160)
+    steps: int = 600
+    batch_size: int = 8
+    samples: int = 2_400  # distinct ones a seed trains on
+    crop: tuple[int, int] = (64, 96)  # many small ones teach more in a minute than few large ones
     mix: str = "sensors"
     scored: int = 48  # held-out frames
     settings: dict[str, Any] = field(default_factory=dict)  # over the study's base
