@@ -17,7 +17,7 @@ from depth_perception.frames import CameraModel
 from training.synthetic.renderer import View, camera_directions, disc, dither, hemisphere
 from training.synthetic.renderer import pixel_order as _pixel_order
 from training.synthetic.scene import Scene
-from training.synthetic.shading import Surface, albedo, light_rays, shade, sky, surface_at, unit
+from training.synthetic.shading import Surface, albedo, dot, light_rays, shade, sky, surface_at, unit
 from training.synthetic.tracer import PACKET, closest_hits, occluded
 
 
@@ -117,8 +117,8 @@ def _visibility(scene: Scene, surface: Surface, hit: Tensor, order: Tensor, back
         if not light.shadows:
             continue
         at = chosen((rows + columns + index) % 2 == 0)
-        toward, reach = light_rays(light, lifted[at], torch.zeros(len(at), 2, device=device))
-        facing = (surface.normal[at] * toward).sum(1) > 0
+        toward, reach = light_rays(light, lifted[at], None)
+        facing = dot(surface.normal[at], toward) > 0
         at, toward, reach = at[facing], toward[facing], reach[facing]
         clear, asked = torch.zeros(len(lifted), device=device), torch.zeros(len(lifted), device=device)
         clear[at] = 1.0 - _blocked(scene, lifted[at], toward, reach * 0.999).float()

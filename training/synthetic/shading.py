@@ -34,9 +34,15 @@ def _floats(values, device) -> Tensor:
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return the products (n,) of vectors (n, 3); several times faster than torch's sum over so few numbers."""
+    x, y, z = (a * b).unbind(1)
+    return x + y + z
+
+
 def norm(vectors: Tensor) -> Tensor:
     """Return the lengths (n, 1) of vectors (n, 3)."""
-    return vectors.square().sum(1, keepdim=True).sqrt()
+    return dot(vectors, vectors).sqrt()[:, None]
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -53,7 +59,7 @@ def surface_at(scene: Scene, origins: Tensor, directions: Tensor, t: Tensor, pri
     normal = unit(torch.einsum("nij,nj->ni", rotation, inner / half))
     length = norm(directions)[:, 0]
     view = directions / length[:, None]
-    normal = torch.where((normal * view).sum(1, keepdim=True) > 0, -normal, normal)
+    normal = torch.where(dot(normal, view)[:, None] > 0, -normal, normal)
     return Surface(primitive, position, normal, view, t * length, local, inner)
 
 
@@ -69,7 +75,7 @@ def albedo(scene: Scene, surface: Surface, pixel_angle: float | Tensor) -> Tenso
     period = torch.where(stretched, size, tile[:, None].clamp_min(1e-6))
     shifted = torch.where(stretched, metric + 0.5 * size, metric + scene.offset[primitive])
     uv = shifted / period
-    cosine = (surface.normal * surface.view).sum(1).abs().clamp_min(0.05)
+    cosine = dot(surface.normal, surface.view).abs().clamp_min(0.05)
     footprint = surface.distance * pixel_angle / cosine.sqrt() / period.prod(1).sqrt()
     color = scene.textures.sample(scene.texture[material], uv[:, 0], uv[:, 1], footprint)
     # Broad patches lighter and darker, so that large tiled surfaces do not look tiled.
@@ -79,10 +85,10 @@ def albedo(scene: Scene, surface: Surface, pixel_angle: float | Tensor) -> Tenso
     return (color * scene.tint[material] * broad[:, None]).clamp(0.0, 1.0)
 
 
-def light_rays(light: Sun | Lamp, position: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
+def light_rays(light: Sun | Lamp, position: Tensor, jitter: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return directions (n, 3) from points to a place on the light, and how far it is in their lengths (n,).
 
-    ``jitter`` (n, 2) in the unit disc picks the place; averaging over it makes soft shadow edges.
+    ``jitter`` (n, 2) in the unit disc picks the place (None: the middle); averaging over it makes soft shadow edges.
     """
     if isinstance(light, Sun):
         axis = F.normalize(_floats(light.direction, position.device), dim=0).expand_as(position)
@@ -90,6 +96,8 @@ def light_rays(light: Sun | Lamp, position: Tensor, jitter: Tensor) -> tuple[Ten
     else:
         axis = _floats(light.position, position.device) - position
         spread, reach = light.radius, torch.ones_like(position[:, 0])
+    if jitter is None:
+        return axis, reach
     helper = torch.where(axis[:, 2:].abs() < 0.9 * norm(axis), 1.0, 0.0)
     up = torch.cat([1 - helper, torch.zeros_like(helper), helper], 1)
     first = unit(torch.linalg.cross(up, axis, dim=1))
@@ -104,7 +112,7 @@ def _received(light: Sun | Lamp, position: Tensor) -> tuple[Tensor, Tensor]:
         direction = F.normalize(_floats(light.direction, position.device), dim=0)
         return direction.expand_as(position), color.expand_as(position)
     away = _floats(light.position, position.device) - position
-    square = away.square().sum(1, keepdim=True)
+    square = dot(away, away)[:, None]
     return away / square.sqrt(), color / (square + light.radius**2)
 
 
@@ -148,15 +156,16 @@ def shade(scene: Scene, surface: Surface, color: Tensor, visible: Tensor, openne
     specular, shininess = scene.specular[material], scene.shininess[material]
     for index, light in enumerate(scene.lights):
         toward, irradiance = _received(light, surface.position)
-        facing = (normal * toward).sum(1).clamp_min(0.0)
+        facing = dot(normal, toward).clamp_min(0.0)
         middle = unit(toward - view)
-        highlight = (normal * middle).sum(1).clamp(0.0, 1.0).pow(shininess) * specular * (shininess + 2) / 8
+        highlight = dot(normal, middle).clamp(0.0, 1.0).pow(shininess) * specular * (shininess + 2) / 8
         strength = visible[:, index] * facing
         radiance = radiance + irradiance * strength[:, None] * (color + highlight[:, None]) / math.pi
     mirror = scene.mirror[material]
-    cosine = (normal * view).sum(1).abs().clamp(0.0, 1.0)
+    along = dot(normal, view)
+    cosine = along.abs().clamp(0.0, 1.0)
     fresnel = torch.where(mirror > 0, mirror + (1 - mirror) * (1 - cosine).pow(5), 0.0)
-    bounced = view - 2 * (normal * view).sum(1, keepdim=True) * normal
+    bounced = view - 2 * along[:, None] * normal
     radiance = torch.lerp(radiance, sky(scene, bounced), (fresnel * (0.4 + 0.6 * openness))[:, None])
     radiance = radiance + color * scene.emission[material][:, None]
     if around.haze > 0:

@@ -171,8 +171,8 @@ def _candidates(scene: Scene, origin: Tensor, direction: Tensor, best: Tensor, a
     rows, primitives, lower = rows[keep], primitives[keep], lower[keep]
     # A ray is inside the ball at share lower / along of the hull when it has run that share of its own length.
     entry = (lower / hull.along[keep]) * far.amin(1)[rows]
-    order = torch.argsort(entry, stable=True)
-    order = order[torch.argsort(rows[order], stable=True)]
+    # One sort by packet, then entry: a float that is not negative sorts like the integer of its bits.
+    order = torch.argsort(rows << 32 | (entry + 0.0).view(torch.int32).long(), stable=True)
     return rows[order], primitives[order], entry[order]
 
 
@@ -209,11 +209,15 @@ def _narrow(scene, origin, direction, best, found, rows, primitives, entry, any_
             local = torch.bmm(to_local[what], both[who])
             here = local[..., :packet] + shift[what, :, None]
             flat[chosen] = HIT[kind](here, local[..., packet:], T_MIN)
-        t, which = t.min(1)
+        if width > 1:
+            t, which = t.min(1)
+            nearest = primitives[pairs.gather(1, which)]
+        else:
+            t, nearest = t[:, 0], primitives[pairs]
         before = best[active]
         better = t < before
         best[active] = torch.where(better, t, before)
-        found[active] = torch.where(better, primitives[pairs.gather(1, which)], found[active])
+        found[active] = torch.where(better, nearest, found[active])
         done += width
         active = active[per_packet[active] > done]
 
