@@ -67,7 +67,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         py, px = np.take(points.y, near), np.take(points.x, near)
         logarithm = np.take(log_belief, near)
         if guide is not None and colors is not None and settings.color:
-            change = _color_change(guide, colors, near, py, px, band)
+            change = color_change(guide, colors, near, py, px, band)
             change *= np.float32(settings.color)
             logarithm -= change
         py -= y
@@ -118,7 +118,7 @@ def _mean(weight: Array, value: Array) -> Array:
     return np.asarray(np.einsum("kij,kij->ij", weight, value), np.float32)
 
 
-def _color_change(guide, colors, near, py, px, band) -> Array:
+def color_change(guide: Array, colors: Array, near: NDArray[np.int64], py: Array, px: Array, band: slice) -> Array:
     """Sum of colour changes from each cell to the middle of the way and from there to the point."""
     width = guide.shape[2]
     y = np.arange(band.start, band.stop, dtype=np.float32)[:, None] + 1  # halves are rounded up

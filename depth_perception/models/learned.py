@@ -23,9 +23,12 @@ Runner = Callable[[Sequence[Array]], Sequence[Array]]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """``inputs``: float32 (1, C, h, w) each, in the order of ``Method.input_names``; ``scale``: metres per network unit.
+    """``inputs``: float32 (1, C, h, w) each, in the order of ``Method.input_names``.
 
-    ``context`` is whatever ``Method.finish`` needs of this image besides.
+    ``scale``: metres per network unit.
+
+    Without any input there is nothing to ask the network.
+    ``context``: what ``Method.finish`` needs of this image besides.
     """
 
     inputs: tuple[Array, ...]
@@ -70,7 +73,8 @@ class LearnedCompleter:
         if not sparse.any():
             return unknown(sparse.shape)
         prepared = self.method.prepare(image, sparse, camera)
-        prediction = self.method.finish(self.run(prepared.inputs), prepared)
+        outputs = self.run(prepared.inputs) if prepared.inputs else ()
+        prediction = self.method.finish(outputs, prepared)
         if self.calibration is None:
             return prediction
         density = np.count_nonzero(sparse) / sparse.size

@@ -1,12 +1,13 @@
-"""The refiner's NumPy side: what the weight-free completer knows becomes the input of a small network.
+"""The refiner's NumPy side: what the points around each pixel say becomes the input of a small network.
 
-Points are first filled in by the surface model of ``fast``. The network then sees the image, that filling, the nearest
-and the farthest surface that the points around a pixel allow, and the points themselves, and decides per pixel. The
-grid it works on follows the density of the points: sparse points need reach, dense ones need sharp edges.
+Every measured point carries a plane (see ``surfels``), and every cell of a grid hears nine of them. The weight-free
+completers weigh these words by hand; the refiner's network learns to, from the image and from how well they agree.
+Where points are so dense that there is little to decide, the surface model answers alone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,89 +17,160 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
+from depth_perception.models import candidates, neighborhood, surfels
+from depth_perception.models.blend import BlendSettings
+from depth_perception.models.candidates import ABOUT, HEARD, Candidates
 from depth_perception.models.learned import Array, Prepared
-from depth_perception.models.prefill import Prefill, fill
+from depth_perception.models.surface import SurfaceSettings, complete
+from depth_perception.models.surfels import NARROW, SHRINKING
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
-CHANNELS = 15
-_MULTIPLE = 32  # the network halves five times
+CHANNELS = 10
+_BLEND = BlendSettings(channels=1)
+_FEW = 1_000  # points up to which plane fits take three iterations each, beyond two
+_DENSE_GRID = 200_000  # most cells on which distances decide how dense points are
 
 
 @dataclass(frozen=True)
 class RefinerConfig:
-    """``widths``: channels at 1/4, 1/8, 1/16, 1/32 of the working grid; ``blocks``: residual blocks at each.
+    """``widths``: channels at the grid and at every halving of it; ``blocks``: residual blocks at each.
 
-    ``detail``: channels that tell what is in a block of 4 x 4 cells; ``mixed``: hidden channels of the
-    choice. ``coarsen``: the working grid is halved while fewer than one cell in
-    ``coarsen`` would hold a point and at most ``steps`` - 1 times; ``cells``: most cells of the working grid.
+    ``hidden``: channels in which a candidate is judged. ``cells``: most cells of the grid, which sets its step in
+    pixels unless ``step`` does. ``dense``: median distance to the closest point, in pixels, below which the surface model
+    answers alone; 0: never.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128, 192)
-    blocks: tuple[int, ...] = (1, 1, 1, 1)
-    detail: int = 48
-    mixed: int = 96
-    coarsen: float = 100.0
-    coarsest: int = 2
-    cells: int = 330_000
+    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    blocks: tuple[int, ...] = (1, 1, 1, 1, 1)
+    hidden: int = 16
+    cells: int = 20_000
+    step: int = 0
+    dense: float = 3.2
 
 
 class _Context(NamedTuple):
-    shape: tuple[int, int]
     step: int
     grid: tuple[int, int]
     image: NDArray[np.uint8] | None
     small: NDArray[np.uint8] | None
     sparse: FloatImage
+    answer: DepthPrediction | None = None
 
 
 class RefinerMethod:
-    """A learned second look at the surface model's completion."""
+    """Learned weights for what the surface model hears."""
 
     family = "refiner"
-    input_names = ("features",)
+    input_names = ("features", "about", "cell")
 
     def __init__(self, config: RefinerConfig | None = None):
         self.config = config or RefinerConfig()
-
-    def step(self, sparse: FloatImage) -> int:
-        """Return the edge of a working cell in pixels for points (H, W)."""
-        step = 1
-        while sparse.size > self.config.cells * step * step:
-            step += 1
-        if np.count_nonzero(sparse) * self.config.coarsen < sparse.size:
-            step = max(step, self.config.coarsest)
-        return step
+        self.multiple = 1 << (len(self.config.widths) - 1)
 
     def prepare(
         self, image: NDArray[np.uint8] | None, sparse: FloatImage, camera: CameraModel | None = None
     ) -> Prepared:
-        """See ``Method.prepare``; the one input is (1, 15, h, w)."""
-        step = self.step(sparse)
-        grid, small = reduce(image, sparse, step)
-        filled = fill(small, grid)
-        features, scale = stack(small, grid, filled, rays(camera, grid.shape, step))
-        height, width = grid.shape
-        bottom, right = -height % _MULTIPLE, -width % _MULTIPLE
+        """See ``Method.prepare``. Inputs: features (1, 10, h, w), about (1, 81, h, w), cell (1, 9, h, w).
+
+        No input means that the network is not asked.
+        """
+        config = self.config
+        if config.dense and _usual_distance(sparse) < config.dense:
+            answer = complete(image, sparse, SurfaceSettings())
+            return Prepared((), 1.0, _Context(1, sparse.shape, image, None, sparse, answer))
+        step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
+        points = neighborhood.build(sparse, step)
+        planes = surfels.fit(points, (NARROW[:2], SHRINKING if len(points.rows) <= _FEW else SHRINKING[:2]))
+        height, width = points.shape
+        small, guide = None, None
+        if image is not None:
+            small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            guide = (cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(3 / 255))[None]
+        heard = candidates.gather(points, planes, guide, _BLEND)
+        features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
+        bottom, right = -height % self.multiple, -width % self.multiple
+        about, cell = heard.about, heard.cell
         if bottom or right:
-            features = np.pad(features, ((0, 0), (0, bottom), (0, right)), mode="edge")
-        return Prepared((features[None],), scale, _Context(sparse.shape, step, grid.shape, image, small, sparse))
+            border = ((0, 0), (0, bottom), (0, right))
+            features = np.pad(features, border, mode="edge")
+            about = np.pad(about, ((0, 0), *border), mode="edge")
+            cell = cell // width * (width + right) + cell % width
+            cell = np.pad(cell, border, mode="edge")
+        inputs = features[None], about.reshape(1, HEARD * ABOUT, *about.shape[2:]), cell[None].astype(np.float32)
+        return Prepared(inputs, scale, _Context(step, (height, width), image, small, sparse))
 
     def finish(self, outputs: Sequence[Array], prepared: Prepared) -> DepthPrediction:
         """See ``Method.finish``."""
         context: _Context = prepared.context
+        if context.answer is not None:
+            return context.answer
         height, width = context.grid
         depth, deviation, believed = (np.ascontiguousarray(o[0, 0, :height, :width]) for o in outputs)
-        step, shape = context.step, context.shape
+        step, shape = context.step, context.sparse.shape
         relative = enlarge(deviation / depth, step, shape)
+        inverse = np.reciprocal(depth)
         if step > 1 and context.image is not None and context.small is not None:
-            inverse = enlarge_guided(np.reciprocal(depth), step, context.image, context.small)
+            inverse = enlarge_guided(inverse, step, context.image, context.small)
         else:
-            inverse = enlarge(np.reciprocal(depth), step, shape)
+            inverse = enlarge(inverse, step, shape)
         depth = np.float32(prepared.scale) / inverse
         inlier = np.full(shape, np.nan, np.float32)
         rows, columns = np.nonzero(context.sparse != 0)
         inlier[rows, columns] = believed[rows // step, columns // step]
         return DepthPrediction(depth, relative * depth, inlier)
+
+
+def _usual_distance(sparse: FloatImage) -> float:
+    """Return the median distance of a pixel to its closest point, in pixels.
+
+    Not the mean: holes without any point, as the sky, are no reason to call the rest sparse.
+    """
+    every = max(1, math.ceil(math.sqrt(sparse.size / _DENSE_GRID)))
+    height, width = (size // every * every for size in sparse.shape)
+    free = (sparse[:height, :width] == 0).reshape(height // every, every, width // every, every).all((1, 3))
+    if not free.size or free.all():
+        return math.inf
+    distance = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    return float(np.median(distance[::2, ::2])) * every
+
+
+def _features(
+    image: NDArray[np.uint8] | None, heard: Candidates, block: int, directions: FloatImage | None
+) -> tuple[FloatImage, float]:
+    """Return the features (10, h, w) and the scale in metres, from which depth is told in logarithms.
+
+    Channels: colour (3), log of the hand-made blend, distance to the closest point in blocks, how far the words agree,
+    log of the size of a block, whether there is an image, and where the camera is known the direction of the ray to
+    the right and down (2).
+    """
+    features = np.zeros((CHANNELS, *heard.inverse.shape), np.float32)
+    if image is not None:
+        features[:3] = np.moveaxis(image, 2, 0)
+        features[:3] *= np.float32(1 / 255)
+        features[:3] -= np.float32(0.5)
+        features[7] = 1
+    logarithm = -np.log(heard.inverse)
+    middle = float(np.median(logarithm[::2, ::2]))
+    np.clip(logarithm - np.float32(middle), -5, 5, out=features[3])
+    np.minimum(heard.about[:, 2].min(0), np.float32(4), out=features[4])
+    features[5] = heard.about[:, 7].max(0)
+    features[6] = math.log(block) / 3 - 0.5
+    if directions is not None:
+        features[8:] = directions
+    return features, float(np.exp(middle))
+
+
+def _rays(camera: CameraModel | None, shape: tuple[int, int], step: int) -> FloatImage | None:
+    """Return half the tangents of the rays (2, h, w), to the right and down, through cells of ``step`` pixels."""
+    if camera is None:
+        return None
+    k = camera.K
+    middle = (step - 1) / 2
+    x = (np.arange(shape[1]) * step + middle - k[0, 2]) / k[0, 0]
+    y = (np.arange(shape[0]) * step + middle - k[1, 2]) / k[1, 1]
+    out = np.empty((2, *shape), np.float32)
+    out[0], out[1] = np.clip(x / 2, -1, 1), np.clip(y / 2, -1, 1)[:, None]
+    return out
 
 
 def reduce(
@@ -119,52 +191,3 @@ def reduce(
         return grid, None
     full = cv2.copyMakeBorder(image, 0, shape[0] * step - height, 0, shape[1] * step - width, cv2.BORDER_REPLICATE)
     return grid, np.asarray(cv2.resize(full, (shape[1], shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def stack(
-    image: NDArray[np.uint8] | None, sparse: FloatImage, filled: Prefill, directions: FloatImage | None
-) -> tuple[FloatImage, float]:
-    """Return the features (15, h, w) and the scale in metres, from which depth is told in logarithms.
-
-    Channels: colour (3), log of the filling, nearest, farthest, closest-by and even surface relative to it, measured
-    depth relative to it, mask, distance to the closest point, log relative deviation of the filling, belief in that
-    point, and, where the camera is known, the direction of the ray to the right and down (2).
-    """
-    features = np.zeros((CHANNELS, *sparse.shape), np.float32)
-    if image is not None:
-        features[:3] = np.moveaxis(image, 2, 0)
-        features[:3] *= np.float32(1 / 255)
-        features[:3] -= np.float32(0.5)
-    center = np.log(filled.depth)
-    middle = float(np.median(center[::4, ::4]))
-    where = np.flatnonzero(sparse != 0)
-    np.subtract(center, np.float32(middle), out=features[3])
-    np.subtract(np.log(filled.near), center, out=features[4])
-    np.subtract(np.log(filled.far), center, out=features[5])
-    np.subtract(np.log(filled.closest), center, out=features[6])
-    np.subtract(np.log(filled.even), center, out=features[7])
-    features[8].reshape(-1)[where] = np.log(sparse.reshape(-1)[where]) - center.reshape(-1)[where]
-    features[9].reshape(-1)[where] = 1
-    np.log1p(filled.distance, out=features[10])
-    features[10] *= np.float32(0.25)
-    np.log(filled.relative_deviation + np.float32(1e-4), out=features[11])
-    features[11] *= np.float32(0.25)
-    features[11] += np.float32(1)
-    features[12] = filled.belief
-    if directions is not None:
-        features[13:] = directions
-    np.clip(features[3:9], -5, 5, out=features[3:9])
-    return features, float(np.exp(middle))
-
-
-def rays(camera: CameraModel | None, shape: tuple[int, int], step: int) -> FloatImage | None:
-    """Return half the tangents of the rays (2, h, w), to the right and down, through cells of ``step`` pixels."""
-    if camera is None:
-        return None
-    k = camera.K
-    middle = (step - 1) / 2
-    x = (np.arange(shape[1]) * step + middle - k[0, 2]) / k[0, 0]
-    y = (np.arange(shape[0]) * step + middle - k[1, 2]) / k[1, 1]
-    out = np.empty((2, *shape), np.float32)
-    out[0], out[1] = np.clip(x / 2, -1, 1), np.clip(y / 2, -1, 1)[:, None]
-    return out

@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from depth_perception.evaluation.machine import machine
@@ -81,7 +82,8 @@ class CompletionTask(lightning.LightningModule):
         output = self.averaged(*_channels_last(batch))
         parts = self.criterion(output, batch)
         valid = batch["depth"] > 0
-        depth = output.depth.float() * batch["scale"]
+        step = batch["depth"].shape[3] // output.depth.shape[3]  # some work on a coarser grid
+        depth = F.interpolate(output.depth.float(), scale_factor=float(step), mode="nearest") * batch["scale"]
         error = torch.where(valid, (depth - batch["depth"]).abs(), 0.0)
         relative = torch.where(valid, error / batch["depth"].clamp_min(1e-3), 0.0)
         count = valid.sum((1, 2, 3)).clamp_min(1)

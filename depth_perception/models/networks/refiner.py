@@ -1,8 +1,8 @@
-"""The refiner's network: a U-Net from a quarter of the working grid down, and a choice per cell at its full size.
+"""The refiner's network: a U-Net that looks, and a judge that weighs what nine points say to each cell.
 
-All work is done at 1/4 and below; sub-pixel convolution (Shi et al., CVPR 2016) brings its answer back, from what the
-U-Net says of a block of 4 x 4 cells and what is in it. Each cell weighs the surfaces offered to it, as a small residual
-on a good filling learns slowly what a choice says at once.
+The judge starts from the hand-made weights and adds to their logarithms, so that an untrained network already answers
+as the surface model does. It sees what is known about a candidate and what the U-Net saw at the cell and at the point:
+attention (Vaswani et al., NeurIPS 2017) over planes instead of tokens.
 """
 
 from __future__ import annotations
@@ -13,79 +13,85 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from depth_perception.models.candidates import ABOUT, HEARD
 from depth_perception.models.networks.output import NetworkOutput
 from depth_perception.models.refiner import CHANNELS, RefinerConfig
 
-_DOWN = 4
-_OFFERS = 5  # filling, near, far, closest, even
-_FINE = _OFFERS + 1  # their weights and what the network adds, for every cell
-_COARSE = 2  # log deviation and inlier, for every 2 x 2 cells
-_SHARPEST = 12.0  # largest difference of logits; their exponentials must not overflow
+# brings the numbers about a candidate (see ``candidates.Candidates``) to about one
+_UNITS = (5.0, 0.3, 0.7, 1.0, 0.3, 1.0, 0.4, 1.0, 5.0)
+_LARGEST = 4.0
+_SHARPEST = 30.0  # largest logit; its exponential must not overflow
+_NARROWEST = 4e-3  # relative spread that is never undercut
 
 
 class RefinerNetwork(nn.Module):
-    """Features (B, 15, H, W), sides multiples of 32, to depth in units of the prepared scale."""
+    """Inputs of ``RefinerMethod.prepare``, sides multiples of 16, to depth in units of the prepared scale."""
+
+    units: Tensor
 
     def __init__(self, config: RefinerConfig):
         super().__init__()
         self.config = config
-        widths = config.widths
-        self.stem = _conv(CHANNELS, widths[0] + config.detail, kernel=_DOWN, stride=_DOWN)
+        widths, hidden = config.widths, config.hidden
+        self.register_buffer("units", torch.tensor(_UNITS), persistent=False)
+        self.stem = _conv(CHANNELS, widths[0])
         self.encoders = nn.ModuleList(_blocks(w, n) for w, n in zip(widths, config.blocks))
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(_conv(b, a, kernel=1) for a, b in pairwise(widths))
         self.decoders = nn.ModuleList(_blocks(w, n) for w, n in zip(widths[:-1], config.blocks))
-        # what each level alone would add; only the objective looks at it
-        self.guesses = nn.ModuleList(nn.Conv2d(w, 1, 1) for w in widths)
-        self.mix = _conv(widths[0] + config.detail, config.mixed, kernel=1)
-        self.fine = nn.Conv2d(config.mixed, _FINE * _DOWN**2, 1)
-        self.coarse = nn.Conv2d(config.mixed, _COARSE * (_DOWN // 2) ** 2, 1)
-        bias = torch.zeros(_FINE, _DOWN**2)
-        bias[0] = 2.0  # trust the filling at first
-        believed = torch.tensor([-3.0, 2.0])[:, None].repeat(1, (_DOWN // 2) ** 2)  # small deviation, points are right
-        for layer, start in ((self.fine, bias), (self.coarse, believed)):
-            nn.init.normal_(layer.weight, std=0.01)
-            with torch.no_grad():
-                assert layer.bias is not None
-                layer.bias.copy_(start.reshape(-1))
+        self.here = nn.Conv2d(widths[0], hidden, 1)
+        self.there = nn.Conv2d(widths[0], hidden, 1, bias=False)
+        self.about = nn.Linear(ABOUT, hidden, bias=False)
+        self.judge = nn.Linear(hidden, hidden)
+        self.score = nn.Linear(hidden, 1)
+        self.rest = nn.Conv2d(widths[0], 3, 1)  # what is added to depth, log deviation, inlier
+        for layer in (self.score, self.rest):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.rest.bias[2] = 2.0  # most points are right
 
-    def forward(self, features: Tensor) -> NetworkOutput:
-        """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, H, W).
-
-        Also ``change/S`` (B, 1, H / S, W / S): what level S would add to the log of the filling.
-        """
-        both = self.stem(features)
-        x, content = both[:, : self.config.widths[0]], both[:, self.config.widths[0] :]
-        skips, guesses = [], {}
+    def forward(self, features: Tensor, about: Tensor, cell: Tensor) -> NetworkOutput:
+        """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, h, w)."""
+        batch, _, height, width = features.shape
+        x = self.stem(features)
+        skips = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(x)
             if level < len(self.down):
                 skips.append(x)
                 x = self.down[level](x)
-        for level in reversed(range(len(self.encoders))):
-            if level < len(self.up):
-                x = F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + skips[level]
-                x = self.decoders[level](x)
-            if self.training:
-                guesses[f"change/{_DOWN << level}"] = self.guesses[level](x).float()
-        x = self.mix(torch.cat([x, content], 1))
-        fine = F.pixel_shuffle(self.fine(x).float(), _DOWN)  # (B, 6, H, W)
-        coarse = F.pixel_shuffle(self.coarse(x).float(), _DOWN // 2)  # (B, 2, H / 2, W / 2)
-        coarse = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
-        # a softmax over channels, written out: ONNX Runtime's own takes twenty times as long in this direction
-        weights = torch.exp(fine[:, :_OFFERS].clamp(-_SHARPEST, _SHARPEST))
-        offers = (weights[:, 1:] * features[:, 4:8].float()).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
-        log_depth = features[:, 3:4].float() + offers + fine[:, _OFFERS:]
-        log_deviation = coarse[:, :1].clamp(-9.0, 1.5)
+        for level in reversed(range(len(self.up))):
+            x = F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + skips[level]
+            x = self.decoders[level](x)
+
+        cells = height * width
+        words = about.reshape(batch, HEARD, ABOUT, cells).permute(0, 1, 3, 2)  # (B, 9, n, 9)
+        seen = self.about((words * self.units).clamp(-_LARGEST, _LARGEST))
+        here, there = (layer(x).flatten(2).transpose(1, 2) for layer in (self.here, self.there))  # (B, n, hidden)
+        first = torch.arange(batch, device=cell.device)[:, None] * cells
+        where = (cell.reshape(batch, HEARD * cells).long() + first).reshape(-1)
+        there = there.reshape(batch * cells, -1).index_select(0, where).reshape(batch, HEARD, cells, -1)
+        judged = F.relu(self.judge(F.relu(seen + here[:, None] + there)))
+        score = self.score(judged).float().reshape(batch, HEARD, height, width)
+        words = about.float().reshape(batch, HEARD, ABOUT, height, width)
+        logit = score + words[:, :, 1]
+        # a softmax over candidates, written out: ONNX Runtime's own takes many times as long in this direction
+        weight = torch.exp((logit - logit.amax(1, keepdim=True)).clamp(-_SHARPEST, 0.0))
+        weight = weight / weight.sum(1, keepdim=True)
+        change = (weight * words[:, :, 0]).sum(1, keepdim=True)
+        spread = (weight * (words[:, :, 0] - change).abs()).sum(1, keepdim=True)
+        rest = self.rest(x).float()
+        log_depth = features[:, 3:4].float() + change + 0.1 * rest[:, :1]
+        log_deviation = (torch.log(spread + _NARROWEST) + rest[:, 1:2]).clamp(-9.0, 1.5)
         depth = torch.exp(log_depth.clamp(-12.0, 12.0))
-        logit = coarse[:, 1:]
-        extra = {"log_depth": log_depth, "log_deviation": log_deviation, "inlier_logit": logit, **guesses}
+        logit = rest[:, 2:3]
+        extra = {"log_depth": log_depth, "log_deviation": log_deviation, "inlier_logit": logit, "weight": weight}
         return NetworkOutput(depth, depth * torch.exp(log_deviation), torch.sigmoid(logit), extra)
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    padding = (kernel - 1) // 2 if kernel != stride else 0
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
 
