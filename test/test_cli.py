@@ -232,7 +232,7 @@ def weight_file(tmp_path, monkeypatch):
 
     torch.manual_seed(0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    config = families.configuration("refiner", {"widths": [8, 8, 8, 8], "detail": 4})
+    config = families.configuration("refiner", {"widths": [8, 8, 8, 8, 8]})
     state = networks.build("refiner", config).state_dict()
     tensors = {name: tensor.numpy() for name, tensor in state.items() if tensor.is_floating_point()}
     file = tmp_path / "own.safetensors"

@@ -26,6 +26,8 @@ from depth_perception.models.weights import FOLDER, Weights, replace
 _SOURCES = Path(__file__).resolve().parent / "networks"
 _IMPORT = re.compile(r"^\s*from depth_perception\.models\.networks\.(\w+) import", re.MULTILINE)
 _EXPORTING = threading.Lock()
+# height and width, share of measured pixels: the first for which a method wants its network is an example to trace
+_EXAMPLES = (((96, 128), 0.03), ((96, 128), 0.004), ((240, 320), 0.003), ((480, 640), 0.002))
 _LOG = logging.getLogger(__name__)
 
 
@@ -118,13 +120,20 @@ def to_onnx(weights: Weights, embed: bool = True) -> bytes:
     return exporter.to_onnx(load_network(weights), names, examples, embed, weights.header() if embed else None)
 
 
-def example_inputs(weights: Weights, shape: tuple[int, int] = (96, 128)) -> tuple[tuple[str, ...], tuple[Array, ...]]:
-    """Return names and values of the inputs that a made-up image (H, W) gives; the same ones each time."""
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    sparse = np.where(rng.random(shape) < 0.03, rng.uniform(1, 10, shape), 0).astype(np.float32)
+def example_inputs(weights: Weights) -> tuple[tuple[str, ...], tuple[Array, ...]]:
+    """Return names and values of the inputs that a made-up image gives; the same ones each time.
+
+    Raises ValueError if the method asks its network about none of the images it is shown.
+    """
     method = families.method(weights.family, weights.config)
-    return method.input_names, method.prepare(image, sparse, None).inputs
+    for shape, share in _EXAMPLES:
+        rng = np.random.default_rng(0)
+        image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        sparse = np.where(rng.random(shape) < share, rng.uniform(1, 10, shape), 0).astype(np.float32)
+        inputs = method.prepare(image, sparse, None).inputs
+        if inputs:
+            return method.input_names, inputs
+    raise ValueError(f"{weights.source}: {weights.family} prepares no inputs from {_EXAMPLES}")
 
 
 def _purpose(weights: Weights) -> str:

@@ -101,7 +101,8 @@ class TorchRunner:
     def _tensor(self, values: Array) -> Tensor:
         if not values.flags.writeable:  # torch has no read-only tensors
             values = values.copy()
-        return torch.from_numpy(values).to(self.device, memory_format=torch.channels_last)
+        layout = torch.channels_last if values.ndim == 4 else torch.contiguous_format
+        return torch.from_numpy(values).to(self.device, memory_format=layout)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision == "float32":

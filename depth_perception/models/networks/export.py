@@ -62,7 +62,7 @@ def to_onnx(
     was_training = network.training
     network.eval()
     inputs = tuple(torch.from_numpy(example.copy()) for example in examples)
-    free = {name: {2: f"{name}_height", 3: f"{name}_width"} for name in names}
+    free = {name: {axis: f"{name}_{axis}" for axis in range(2, example.ndim)} for name, example in zip(names, examples)}
     free.update({name: {2: "height", 3: "width"} for name in OUTPUTS})
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         file = Path(folder) / "network.onnx"

@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime")
 
 # smaller than what ships, of the same structure
 SMALL = {
-    "refiner": {"widths": [8, 8, 12, 16], "detail": 4},
+    "refiner": {"widths": [8, 8, 12, 12, 16]},
     "jarrn": {"widths": [8, 8, 8], "bottlenecks": [1, 1, 1], "working_pixels": 20_000},
     "clude": {"widths": [8] * 5, "blocks": [0, 1, 1, 1, 1], "centres_count": 6, "channels": 16, "decoder": [16, 8]},
 }
@@ -29,7 +29,7 @@ NOT_PLAIN = {
     "NonZero",
 }
 # height, width and share of measured pixels
-INPUTS = [((96, 128), 0.05), ((33, 47), 0.6), ((81, 130), 0.002)]
+INPUTS = [((96, 128), 0.01), ((33, 47), 0.6), ((81, 130), 0.002), ((70, 60), 0.004)]
 
 
 @pytest.fixture(params=["tiny", *families.names()])
