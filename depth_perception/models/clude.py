@@ -31,7 +31,8 @@ class CludeConfig:
 
     ``widths`` and ``blocks``: channels and residual blocks of the encoder at 1/1, 1/2, 1/4, 1/8, 1/16;
     ``centres_count`` K and ``channels`` M of the ``layers`` transformer layers with ``heads``; ``decoder``: channels of
-    the translation steps at 1/8, 1/4, ... (one to four). ``nearest`` and ``farthest``: span of the first centres in
+    the translation steps at 1/8, 1/4, ... (one to four); ``normalized``: batch normalisation after each convolution,
+    which samples of very different density do not share well. ``nearest`` and ``farthest``: span of fixed centres in
     units of the robust maximum. ``working_pixels``: a larger image is worked on at a reduced size. A point is filtered
     when those within ``filter_window`` pixels around it are closer than ``filter_ratio`` of it; 0 switches off.
 
@@ -49,6 +50,7 @@ class CludeConfig:
     heads: int = 4
     layers: int = 2
     decoder: tuple[int, ...] = (96, 64, 32)
+    normalized: bool = False
     nearest: float = 0.01
     farthest: float = 2.5
     working_pixels: int = 80_000
@@ -97,6 +99,7 @@ LARGE = CludeConfig(
     heads=8,
     layers=4,
     decoder=(128, 96, 64, 48),
+    normalized=True,
     working_pixels=330_000,
 )
 

@@ -108,7 +108,7 @@ def probability_loss(output: NetworkOutput, target: Tensor, valid: Tensor, sharp
         truth, known = target[:, :, middle, middle], valid[:, :, middle, middle]
         scores, centres = extra[f"scores/{s}"], extra[f"centres/{s}"].detach()
         width = sharpness * (centres[:, 1:] - centres[:, :-1]).mean()
-        label = torch.softmax(laplace_scores((truth - centres).square(), width), 1)  # (B, K, h, w)
+        label = torch.softmax(laplace_scores((truth - centres) / width), 1)  # (B, K, h, w)
         entropy = -(label * torch.log_softmax(scores, 1)).sum(1, keepdim=True)
         total = total + torch.where(known, entropy, 0.0).sum() / known.sum().clamp_min(1)
     return total / max(len(scales), 1)

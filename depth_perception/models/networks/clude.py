@@ -42,7 +42,7 @@ class CludeNetwork(nn.Module):
         super().__init__()
         self.config = config
         widths, decoder = config.widths, config.decoder
-        self.encoder = Encoder(widths, config.blocks)
+        self.encoder = Encoder(widths, config.blocks, config.normalized)
         self.clustering = ClusteringTransformer(config, widths[_LEVELS])
         self.read = head(config.channels, config.channels)
         self.laplace = LaplaceScores() if config.laplace else None

@@ -11,40 +11,49 @@ from torch import Tensor, nn
 _FAR = 1e4  # a logarithm of depth that no point has
 
 
-def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Return convolution 3 x 3, batch normalisation, ReLU."""
-    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
+def conv(inputs: int, outputs: int, stride: int = 1, normalized: bool = True) -> nn.Sequential:
+    """Return convolution 3 x 3, batch normalisation if ``normalized``, ReLU."""
+    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=not normalized)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_in" if not normalized else "fan_out", nonlinearity="relu")
+    if normalized:
+        return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return nn.Sequential(layer, nn.ReLU())
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a shortcut (He et al., CVPR 2016); starts as the identity."""
+    """Two convolutions beside a shortcut (He et al., CVPR 2016); starts close to the identity."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, normalized: bool = True):
         super().__init__()
-        self.first = conv(width, width)
-        self.second = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-        nn.init.constant_(self.norm.weight, 0.1)
+        self.first = conv(width, width, 1, normalized)
+        self.second = nn.Conv2d(width, width, 3, 1, 1, bias=not normalized)
+        self.norm = nn.BatchNorm2d(width) if normalized else None
+        if self.norm is not None:
+            nn.init.constant_(self.norm.weight, 0.1)
+        else:
+            nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
+            self.second.weight.data *= 0.1
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C, h, w)."""
-        return F.relu(x + self.norm(self.second(self.first(x))))
+        change = self.second(self.first(x))
+        return F.relu(x + (change if self.norm is None else self.norm(change)))
 
 
 class Encoder(nn.Module):
     """Early fusion of image and points, then features at 1/1 to 1/16 (NLSPN, Park et al., ECCV 2020)."""
 
-    def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...]):
+    def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...], normalized: bool = True):
         super().__init__()
         depth_width = max(widths[0] // 4, 1)
-        self.color = conv(3, widths[0] - depth_width)
-        self.depth = conv(3, depth_width)
+        self.color = conv(3, widths[0] - depth_width, 1, normalized)
+        self.depth = conv(3, depth_width, 1, normalized)
         stages = []
         for level, (width, count) in enumerate(zip(widths, blocks)):
-            down = [conv(widths[level - 1], width, 2)] if level else []
-            stages.append(nn.Sequential(*down, *(Residual(width) for _ in range(count))))
+            down = [conv(widths[level - 1], width, 2, normalized)] if level else []
+            stages.append(nn.Sequential(*down, *(Residual(width, normalized) for _ in range(count))))
         self.stages = nn.ModuleList(stages)
 
     def forward(self, image: Tensor, points: Tensor) -> list[Tensor]:

@@ -22,7 +22,6 @@ _CUE = 16
 _SMALLEST = 0.01  # of b, in log depth: keeps the scores finite
 _FLOOR = 0.01  # probability that no earlier step takes away
 _NARROW = 2.0  # fall of the first weights with squared distance in cells
-_GRID = tuple((i, j) for i in range(3) for j in range(3))
 _BELIEVED = 3.0  # logit with which a point is trusted at first
 
 
@@ -63,11 +62,11 @@ def mode_expectation(share: Tensor, centres: Tensor) -> Tensor:
 
     Where two surfaces are likely this is on one of them; a plain expectation would be between them.
     """
-    padded = F.pad(share.detach(), (0, 0, 0, 0, 1, 1))
-    mode = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]).argmax(1, keepdim=True)  # (B, 1, h, w)
-    index = torch.arange(share.shape[1], device=share.device)[None, :, None, None]
-    share = share * ((index - mode).abs() <= 2).to(share.dtype)
-    return expectation(share, centres) / share.sum(1, keepdim=True)
+    still = share.detach()
+    mode = 1 + (still[:, :-2] + still[:, 1:-1] + still[:, 2:]).argmax(1, keepdim=True)  # (B, 1, h, w)
+    index = torch.arange(share.shape[1], device=share.device, dtype=share.dtype)[None, :, None, None]
+    around = torch.where((index - mode.to(share.dtype)).abs() < 2.5, share, torch.zeros_like(share[:, :1]))
+    return expectation(around, centres) / around.sum(1, keepdim=True)
 
 
 def enlarge(x: Tensor) -> Tensor:
@@ -75,13 +74,13 @@ def enlarge(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def laplace_scores(squared: Tensor, scale: Tensor | float) -> Tensor:
-    """Return the log density, up to a constant, of an approximate Laplace law of scale b at squared distances.
+def laplace_scores(distance: Tensor) -> Tensor:
+    """Return the log density, up to a constant, of an approximate Laplace law at ``distance`` over its scale b.
 
-    b - sqrt(x^2 + b^2), over b: tails as Laplace's, but round at the top. A true Laplace peak would pull an expectation
-    over few centres to the closest of them.
+    -sqrt(x^2 + 1): tails as Laplace's, but round at the top. A true Laplace peak would pull an expectation over few
+    centres to the closest of them.
     """
-    return 1 - torch.sqrt(squared * (1 / (scale * scale)) + 1)
+    return -torch.sqrt(distance * distance + 1)
 
 
 class LaplaceScores(nn.Module):
@@ -96,17 +95,18 @@ class LaplaceScores(nn.Module):
     ) -> Tensor:
         """Return ``scores`` (B, K, h, w) with those of the points added, weighted by the sigmoid of ``trust`` if given.
 
-        Of the least and the greatest measured depth the one closer to a centre counts. ``gap`` is (B, 1, 1, 1).
+        Of the least and the greatest measured depth the one closer to a centre counts. ``gap`` is (B, 1, 1, 1). Scores
+        do not move centres: they would spread them apart, as few centres far from each other are easy to tell apart.
         """
         weight = pooled.known if trust is None else pooled.known * torch.sigmoid(trust)
-        middle, half = 0.5 * (pooled.least + pooled.greatest), 0.5 * (pooled.greatest - pooled.least)
-        distance = (centres - middle).abs() - half  # to the closer of the two, but for the sign
-        scale = (torch.exp(self.log_scale) * gap).clamp_min(_SMALLEST)
-        return torch.addcmul(scores, laplace_scores(distance * distance, scale), weight)
+        rate = 1 / (torch.exp(self.log_scale) * gap).clamp_min(_SMALLEST)
+        middle, half = (0.5 * rate * x for x in (pooled.least + pooled.greatest, pooled.greatest - pooled.least))
+        distance = (centres.detach() * rate - middle).abs() - half  # to the closer of the two, but for the sign
+        return torch.addcmul(scores, laplace_scores(distance), weight)
 
 
 class Carry(nn.Module):
-    """What a coarse step believed, at the cells of the next: each mixes the nine coarse cells around it.
+    """What a coarse step believed, at the cells of the next: each mixes the four coarse cells closest to it.
 
     Probabilities are mixed, not depths, and not their logarithms: what lies between two surfaces stays as unlikely as
     it was. A cell that is sure counts for more.
@@ -114,29 +114,32 @@ class Carry(nn.Module):
 
     def __init__(self, inputs: int):
         super().__init__()
-        self.weigh = head(inputs, 9)
+        self.weigh = head(inputs, 4)
         self.gain = nn.Parameter(torch.tensor(1.0))
         self.sureness = nn.Parameter(torch.tensor(2.0))
-        away = [
-            [(i - 1 + 0.25 * di) ** 2 + (j - 1 + 0.25 * dj) ** 2 for di in (1, -1) for dj in (1, -1)] for i, j in _GRID
-        ]
-        self.prior: Tensor
-        self.register_buffer("prior", -_NARROW * torch.tensor(away)[None, :, :, None, None], persistent=False)
+        away = torch.tensor([0.25**2 + 0.25**2, 0.25**2 + 0.75**2, 0.75**2 + 0.25**2, 0.75**2 + 0.75**2])
+        with torch.no_grad():
+            assert self.weigh.bias is not None
+            self.weigh.bias.copy_(-_NARROW * away)
 
     def forward(self, share: Tensor, features: Tensor) -> Tensor:
         """Return scores (B, K, 2h, 2w) for probabilities (B, K, h, w) and features (B, C, 2h, 2w)."""
-        batch, count, height, width = share.shape
-        weights = self.weigh(features).float()  # (B, 9, 2h, 2w)
-        weights = F.pixel_unshuffle(weights, 2).reshape(batch, 9, 4, height, width) + self.prior
+        batch, _, height, width = share.shape
+        weights = F.pixel_unshuffle(self.weigh(features).float(), 2).reshape(batch, 4, 4, height, width)
         padded = F.pad(share, (1, 1, 1, 1), mode="replicate")
-        cells = [padded[:, :, i : i + height, j : j + width] for i, j in _GRID]
-        sure = F.pad(torch.log(share.detach().amax(1, keepdim=True)), (1, 1, 1, 1), mode="replicate")
-        sure = torch.stack([sure[:, :, i : i + height, j : j + width] for i, j in _GRID], 1)  # (B, 9, 1, h, w)
-        weights = torch.softmax(weights + self.sureness * sure, 1)
-        mixed = share.new_zeros(())
-        for k, cell in enumerate(cells):
-            mixed = mixed + cell.unsqueeze(2) * weights[:, k].unsqueeze(1)  # (B, K, 4, h, w)
-        return self.gain * torch.log(F.pixel_shuffle(mixed.reshape(batch, 4 * count, height, width), 2) + _FLOOR)
+        sure = self.sureness * torch.log(padded.detach().amax(1, keepdim=True))
+        quarters = []
+        for quarter, (down, right) in enumerate(((0, 0), (0, 2), (2, 0), (2, 2))):
+            # the cell itself, then the closest one beside it, above or below it, and across the corner
+            corners = [(i, j) for i in (1, down) for j in (1, right)]
+            sures = [sure[:, :, i : i + height, j : j + width] for i, j in corners]
+            weight = torch.softmax(weights[:, :, quarter] + torch.cat(sures, 1), 1)  # (B, 4, h, w)
+            mixed = share * weight[:, :1]
+            for k, (i, j) in enumerate(corners[1:], 1):
+                mixed = torch.addcmul(mixed, padded[:, :, i : i + height, j : j + width], weight[:, k : k + 1])
+            quarters.append(mixed)
+        mixed = torch.stack(quarters, 2).flatten(1, 2)  # (B, 4 K, h, w)
+        return self.gain * torch.log(F.pixel_shuffle(mixed, 2) + _FLOOR)
 
 
 class Translation(nn.Module):
@@ -144,15 +147,15 @@ class Translation(nn.Module):
 
     def __init__(self, config: CludeConfig, inputs: int, skip: int, outputs: int, index: int):
         super().__init__()
-        count, channels = config.centres_count, config.channels
+        count, channels, norm = config.centres_count, config.channels, config.normalized
         self.limit = 0.5 ** (index + 1)  # of the half gap: 1/2 + 1/4 + ... stays below 1
         self.count = count
         last_step = index == len(config.decoder) - 1
         self.expect = mode_expectation if last_step and config.expectation == "mode" else expectation
-        self.merge = nn.Sequential(conv(inputs + skip, outputs), conv(outputs, outputs))
-        self.cue = conv(4, _CUE) if config.cue else None
+        self.merge = nn.Sequential(conv(inputs + skip, outputs, 1, norm), conv(outputs, outputs, 1, norm))
+        self.cue = conv(4, _CUE, 1, norm) if config.cue else None
         seen = outputs + (_CUE if config.cue else 0)
-        self.fuse = conv(seen, outputs)
+        self.fuse = conv(seen, outputs, 1, norm)
         self.project = head(outputs, channels)
         self.laplace = LaplaceScores() if config.laplace else None
         self.carry = Carry(outputs) if config.carry else None
@@ -210,8 +213,8 @@ class Translation(nn.Module):
 def agreement(features: Tensor, embeddings: Tensor) -> Tensor:
     """Return scores (B, K, h, w): scaled dot products of features (B, M, h, w) and embeddings (B, K, M), float32."""
     batch, channels, height, width = features.shape
-    product = torch.matmul(embeddings, features.flatten(2).to(embeddings.dtype))  # (B, K, hw)
-    return product.float().reshape(batch, embeddings.shape[1], height, width) * (1 / math.sqrt(channels))
+    product = torch.matmul(embeddings * (1 / math.sqrt(channels)), features.flatten(2).to(embeddings.dtype))
+    return product.float().reshape(batch, embeddings.shape[1], height, width)
 
 
 def head(inputs: int, outputs: int) -> nn.Conv2d:

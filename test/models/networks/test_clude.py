@@ -125,6 +125,15 @@ def test_a_switch_removes_what_it_names(changes, gone):
     assert all(torch.isfinite(part).all() for part in output[:3])
 
 
+def test_normalization_is_a_switch_too():
+    def layers(net) -> int:
+        return sum(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
+
+    assert layers(network()) == 0
+    assert layers(network(normalized=True)) > 10
+    assert torch.isfinite(network(normalized=True)(*inputs(2)).depth).all()
+
+
 def test_without_offsets_the_first_centres_are_the_last():
     extra = network(offsets="none")(*inputs()).extra
     torch.testing.assert_close(extra["centres/2"][:, :, 0, 0], extra["centres"])

@@ -178,10 +178,10 @@ def test_a_few_steps_learn_one_scene(batch_and_network):
     criterion = CludeCriterion()
     optimizer = torch.optim.AdamW(network.parameters(), 5e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(25):
         parts = criterion(network(*batch["inputs"]), batch)
         optimizer.zero_grad()
         parts["loss"].backward()
         optimizer.step()
         losses.append(parts["depth"].item())
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
