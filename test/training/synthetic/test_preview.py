@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.synthetic.preview import main, row
+from training.synthetic.preview import contact_sheet, main, row
 from training.synthetic.recording import Settings, Studio
 
 
@@ -14,6 +14,15 @@ def test_a_row_shows_image_points_and_depth():
     assert image.std() > 20
     assert (points != image).any(2).mean() > 0.1
     assert len(np.unique(depth.reshape(-1, 3), axis=0)) > 20
+
+
+def test_a_contact_sheet_has_a_picture_and_a_depth_for_every_world():
+    sheet = contact_sheet(3, seed=3, width=32, columns=2)
+    assert sheet.shape == (2 * 24, 2 * 2 * 32, 3)
+    assert all(
+        sheet[r : r + 24, c : c + 32].std() > 5 for r, c in ((0, 0), (0, 32), (0, 64), (0, 96), (24, 0), (24, 32))
+    )
+    assert not sheet[24:, 64:].any()
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path, capsys, monkeypatch):

@@ -93,6 +93,12 @@ def bank() -> tuple[TextureBank, dict[str, tuple[int, ...]]]:
     return TextureBank.bake(images), index
 
 
+@cache
+def bank_on(device: torch.device) -> TextureBank:
+    """Return the bank on ``device``, where it stays: worlds come and go."""
+    return bank()[0].to(device)
+
+
 def shared_builder(seed: int) -> SceneBuilder:
     """Return a builder whose textures are the bank's."""
     return SceneBuilder(seed, bank()[0])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.synthetic.scene import BOX, CYLINDER, Scene, turn
 from training.synthetic.tracer import closest_hits
+from training.synthetic.worlds.palette import bank_on
 
 # Columns: x to the right, y down, z forward of a camera whose body looks along x with z up.
 BODY_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
@@ -36,7 +37,7 @@ class World:
 
     def to(self, device: str | torch.device) -> World:
         """Return the world with its scene on ``device``."""
-        return replace(self, scene=self.scene.to(device))
+        return replace(self, scene=replace(self.scene, textures=bank_on(torch.device(device))).to(device))
 
     def camera_poses(self, rng: np.random.Generator, n: int, tries: int = 12) -> NDArray[np.float64]:
         """Draw n poses (n, 4, 4) of an optical frame (x right, y down, z forward) in the world.
