@@ -13,7 +13,7 @@ from depth_perception.frames import DepthPrediction
 from depth_perception.models import backends, zoo
 from depth_perception.nodes.completion_node import main
 
-LOADING, COMPILING = 1.0, 1.0  # seconds
+LOADING, COMPILING = 1.5, 1.5  # seconds
 
 
 class Slow:
