@@ -60,7 +60,7 @@ STUDIES = {
             "without scale s": {"use_scale": False},
             "visual branch alone": {"use_refine": False},
         },
-        1e-3,
+        1.5e-3,  # at 3e-3 s and p saturate and nothing is learned any more
     ),
     "clude": Study(
         "clude",
@@ -211,6 +211,7 @@ def run(study: Study, variant: str, seed: int, plan: Plan, samples: Sequence[dic
     return {
         "plan": asdict(plan),
         "config": config,
+        "learning_rate": study.learning_rate,
         "seed": seed,
         "scores": score(network, method, held, plan),
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -219,13 +220,13 @@ def run(study: Study, variant: str, seed: int, plan: Plan, samples: Sequence[dic
     }
 
 
-def stored(file: Path, plan: Plan, config: dict[str, Any]) -> dict | None:
-    """Return a run's results if ``file`` has them for the very same plan and configuration."""
+def stored(file: Path, study: Study, plan: Plan, config: dict[str, Any]) -> dict | None:
+    """Return a run's results if ``file`` has them for the very same plan, learning rate and configuration."""
     try:
         found = json.loads(file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    same = {"plan": asdict(plan), "config": config}
+    same = {"plan": asdict(plan), "config": config, "learning_rate": study.learning_rate}
     return found if json.loads(json.dumps(same)) == {k: found.get(k) for k in same} else None
 
 
@@ -240,7 +241,7 @@ def ablate(name: str, frames: Path, seeds: Sequence[int], plan: Plan, runs: Path
         for variant in results:
             config = {**study.base, **plan.settings, **study.variants[variant]}
             file = runs / f"{name}-{variant.replace(' ', '-')}-{seed}.json"
-            found = stored(file, plan, config)
+            found = stored(file, study, plan, config)
             if found is None:
                 if samples is None:
                     base = families.configuration(study.family, {**study.base, **plan.settings})

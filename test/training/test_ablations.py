@@ -87,7 +87,8 @@ def test_runs_are_kept_and_not_repeated(frames, tmp_path, monkeypatch):
     def run(study, variant, seed, plan, samples, held):
         made.append((variant, seed))
         config = {**study.base, **plan.settings, **study.variants[variant]}
-        return {"plan": asdict(plan), "config": config, "train_seconds": 0, "scores": {"x": len(samples)}}
+        same = {"plan": asdict(plan), "config": config, "learning_rate": study.learning_rate}
+        return {**same, "train_seconds": 0, "scores": {"x": len(samples)}}
 
     monkeypatch.setattr(ablations, "run", run)
     variants = ("full", "visual branch alone")
