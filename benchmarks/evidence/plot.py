@@ -37,10 +37,8 @@ def draw(figures: Figures, path: Path) -> None:
         weight = "bold" if ours else "normal"
         axis.annotate(method, (ms, error), xytext=(6, 5), textcoords="offset points", weight=weight)
     axis.axhline(1, color="tab:gray", linewidth=0.8, linestyle="--")
-    axis.set(xscale="log", yscale="log", xlabel="time for 640x480 pixels, 500 points [ms]")
+    axis.set(xscale="log", xlabel="time for 640x480 pixels, 500 points [ms]")
     axis.set_ylabel("error / error of the best peer in each cell")
-    axis.yaxis.set_major_formatter("{x:.2g}")
-    axis.yaxis.set_minor_formatter("{x:.2g}")
     axis.set_title("All real recordings and patterns (geometric means); lower left is better", fontsize=10)
     axis.grid(alpha=0.3, which="both")
     axis.margins(x=0.15)
