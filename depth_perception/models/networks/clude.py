@@ -52,7 +52,11 @@ class CludeNetwork(nn.Module):
         )
         self.factor = 2 ** (_LEVELS - len(decoder))
         self.deviation = DeviationHead(decoder[-1])
-        self.convex = ConvexEnlargement(decoder[-1], widths[0], self.factor) if self.factor > 1 else None
+        self.convex = (
+            ConvexEnlargement(decoder[-1], widths[0], self.factor, config.expectation == "mode")
+            if self.factor > 1
+            else None
+        )
         self.inlier = InlierHead()
 
     def forward(self, image: Tensor, points: Tensor) -> NetworkOutput:

@@ -19,12 +19,14 @@ class ConvexEnlargement(nn.Module):
     """Convex combinations (RAFT, Teed and Deng, ECCV 2020) of ten: nine cells and, where there is one, the point.
 
     Where a pixel was measured, cells that agree with it weigh more, by the same law as the centres. Image edges are
-    seen at full resolution.
+    seen at full resolution. With ``one_surface`` only those count that are within a gap of the one with most weight: a
+    pixel at an edge is then on either side of it.
     """
 
-    def __init__(self, inputs: int, fine: int, factor: int):
+    def __init__(self, inputs: int, fine: int, factor: int, one_surface: bool = True):
         super().__init__()
         self.factor = factor
+        self.one_surface = one_surface
         hidden = inputs * 3 // 2
         self.mix = nn.Conv2d(inputs + fine * factor**2, hidden, 1)
         self.weigh = nn.Conv2d(hidden, 10 * factor**2, 3, 1, 1)
@@ -64,7 +66,15 @@ class ConvexEnlargement(nn.Module):
             1,
         )
         share = torch.softmax(scores, 1)
-        depth = (share[:, :9] * around).sum(1) + share[:, 9] * point[:, 0]  # (B, f f, h, w)
+        offers = torch.cat([around.expand(-1, -1, factor**2, -1, -1), point], 1)  # (B, 10, f f, h, w)
+        chosen = share
+        if self.one_surface:
+            best = torch.gather(offers, 1, share.argmax(1, keepdim=True)).detach()
+            chosen = torch.where(
+                (offers.detach() - best).abs() < gap.unsqueeze(1), share, torch.zeros_like(share[:, :1])
+            )
+            chosen = chosen / chosen.sum(1, keepdim=True)
+        depth = (chosen * offers).sum(1)  # (B, f f, h, w)
         middle = depth.detach().unsqueeze(1)
         spread = share[:, :9].detach() * (neighbours(relative * relative) + (around.detach() - middle).square())
         own = share[:, 9].detach() * ((point - middle).square() + (relative * relative).unsqueeze(1))[:, 0]

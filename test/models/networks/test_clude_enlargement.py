@@ -54,3 +54,17 @@ def test_blended_surfaces_are_uncertain():
     _, relative = enlarged(coarse)
     assert (relative >= 0.049).all()
     assert relative[0, 0, 2, 3] > 2 * relative[0, 0, 2, 0]
+
+
+def test_two_surfaces_of_equal_weight_are_not_averaged():
+    coarse = torch.zeros(1, 1, 3, 4)
+    coarse[..., 2:] = 1.0
+    for one_surface in (True, False):
+        torch.manual_seed(0)
+        layer = ConvexEnlargement(2, 3, 2, one_surface)
+        torch.nn.init.zeros_(layer.weigh.bias)  # all nine alike
+        logs = points_at_full_size(torch.zeros(1, 1, 6, 8), torch.zeros(1, 1, 6, 8))
+        features, fine = torch.zeros(1, 2, 3, 4), torch.zeros(1, 3, 6, 8)
+        depth, _ = layer(features, fine, coarse, torch.full_like(coarse, 0.05), logs, GAP)
+        between = ((depth > 0.2) & (depth < 0.8)).any()
+        assert between != one_surface
