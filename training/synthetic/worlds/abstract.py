@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,11 +28,15 @@ def build_abstract(seed: int) -> World:
         for k in range(4):
             yaw = k * math.pi / 2 + 0.25 * float(rng.normal())
             out = span * float(rng.uniform(0.8, 2.0))
-            at = (out * math.cos(yaw), out * math.sin(yaw), 0)
-            b.box(at, (0.2, 12 * span, 12 * span), p("any", 1.0), rotation=turn(yaw, 0.15 * rng.normal()))
+            b.box(
+                (out * math.cos(yaw), out * math.sin(yaw), 0),
+                (0.2, 12 * span, 12 * span),
+                p("any", 1.0),
+                rotation=turn(yaw, 0.15 * rng.normal()),
+            )
     count = int(np.exp(rng.uniform(np.log(50), np.log(400))))
     thin = float(rng.uniform(0, 0.6))
-    middles = span * rng.uniform(-0.7, 0.7, (int(rng.integers(2, 8)), 3)) * (1, 1, 0.7)
+    middles = span * rng.uniform(-0.7, 0.7, (int(rng.integers(2, 8)), 3)) * np.array([1, 1, 0.7])
     for _ in range(count):
         with b.thing("shape"):
             at = span * np.array([*rng.uniform(-1, 1, 2), rng.uniform(-0.6, 0.8)])
@@ -59,13 +64,15 @@ def build_abstract(seed: int) -> World:
     else:
         lights, around = room_light(b, span, span, 0.8 * span)
         scale = float(np.clip((span / 3) ** 2, 0.3, 40))
-        lights = [
-            Lamp(v.position, tuple(scale * c for c in v.color), v.radius, v.shadows) if isinstance(v, Lamp) else v
-            for v in lights
-        ]
+        lights = [_brighter(light, scale) if isinstance(light, Lamp) else light for light in lights]
 
     def place(r: np.random.Generator) -> tuple[float, float, float, float]:
         x, y, z = (float(v) for v in span * r.uniform(-1, 1, 3) * (0.75, 0.75, 0.5))
         return x, y, z, math.atan2(-y, -x) + 0.8 * float(r.normal())
 
     return World(b.build(lights, around), "abstract", place, 0.3, 0.05, float(np.clip(0.1 * span, 0.05, 0.7)))
+
+
+def _brighter(lamp: Lamp, scale: float) -> Lamp:
+    red, green, blue = lamp.color
+    return replace(lamp, color=(scale * red, scale * green, scale * blue))

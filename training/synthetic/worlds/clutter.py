@@ -24,8 +24,8 @@ def small_thing(b: SceneBuilder, p: Palette, reach: float) -> None:
             z = 0.0
             for _ in range(int(rng.integers(1, 6))):
                 thick = s * float(rng.uniform(0.04, 0.16))
-                size = (s * rng.uniform(0.7, 1), s * rng.uniform(0.5, 0.75), thick)
-                b.box((0, 0, z + thick / 2), size, p("box", 0.5), yaw=yaw + 0.4 * rng.normal())
+                sheet = (s * rng.uniform(0.7, 1), s * rng.uniform(0.5, 0.75), thick)
+                b.box((0, 0, z + thick / 2), sheet, p("box", 0.5), yaw=yaw + 0.4 * rng.normal())
                 z += thick
         elif kind == 2:  # a bottle
             r = s * float(rng.uniform(0.12, 0.22))

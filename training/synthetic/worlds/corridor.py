@@ -26,8 +26,8 @@ def build_corridor(seed: int) -> World:
         b.box(
             (side * (long / 2 + 0.1), side * wide * float(rng.choice([0, 1.0])), tall / 2), (0.2, 2 * wide, tall), wall
         )
-    for _ in range(int(rng.integers(0, 3 + long / 3))):
-        side = float(rng.choice([-1, 1]))
+    for _ in range(int(rng.integers(0, int(3 + long / 3)))):
+        side = int(rng.choice([-1, 1]))
         x = float(rng.uniform(-0.48, 0.48)) * long
         with b.at(x, side * (wide / 2 - 0.03), 0, 0 if side > 0 else math.pi):
             piece = (f.stand, f.shelf, f.cupboard, f.chair, f.table)[int(rng.integers(5))]

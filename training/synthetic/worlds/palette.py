@@ -73,7 +73,8 @@ MUTED = (
 def bank() -> tuple[TextureBank, dict[str, tuple[int, ...]]]:
     """Return the bank and the indices of each kind of texture; grey ones first, which tints colour."""
     g = torch.Generator().manual_seed(_SEED)
-    images, index = [], {}
+    images: list[torch.Tensor] = []
+    index: dict[str, tuple[int, ...]] = {}
     for kind, draw in {**tx.KINDS, **patterns.KINDS}.items():
         index[kind] = tuple(range(len(images), len(images) + _COPIES))
         for copy in range(_COPIES):

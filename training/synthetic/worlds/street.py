@@ -193,10 +193,10 @@ def car(b: SceneBuilder, p: Palette) -> None:
             b.box((0.42 * long, 0, 0.4 * tall + 0.2), (0.18 * long, w * 0.96, 0.7 * tall), p("paint"))
             b.box((0.505 * long, 0, 0.55 * tall), (0.03, w * 0.85, 0.3 * tall), glass)
             wheel = 0.42
-        for sx in (-0.32, 0.32):
+        for axle in (-0.32, 0.32):
             for sy in (-1, 1):
-                b.cylinder((sx * long, sy * (w / 2 - 0.1), wheel), wheel, 0.22, rubber, turn(0, 0, math.pi / 2))
-                b.cylinder((sx * long, sy * (w / 2), wheel), 0.6 * wheel, 0.04, p("metal"), turn(0, 0, math.pi / 2))
+                b.cylinder((axle * long, sy * (w / 2 - 0.1), wheel), wheel, 0.22, rubber, turn(0, 0, math.pi / 2))
+                b.cylinder((axle * long, sy * (w / 2), wheel), 0.6 * wheel, 0.04, p("metal"), turn(0, 0, math.pi / 2))
         for sy in (-1, 1):
             b.box((long / 2, sy * 0.36 * w, 0.65), (0.06, 0.3, 0.14), p("paint", tint=(0.9, 0.9, 0.85)))
             b.box((-long / 2, sy * 0.36 * w, 0.7), (0.06, 0.25, 0.16), p("paint", tint=(0.6, 0.03, 0.03)))

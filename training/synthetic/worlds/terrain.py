@@ -63,7 +63,8 @@ def build_terrain(seed: int) -> World:
             for z in (0.4, 0.8, 1.1):
                 b.rod((-15, 0, z), (14, 0, z), float(rng.choice([0.004, 0.035])), m)
     if rng.random() < 0.3:
-        with b.thing("hut"), b.at(*(float(v) for v in rng.uniform(-18, 18, 2)), 0, float(rng.uniform(0, 6.3))):
+        x, y = (float(v) for v in rng.uniform(-18, 18, 2))
+        with b.thing("hut"), b.at(x, y, 0, float(rng.uniform(0, 6.3))):
             b.box((0, 0, 1.3), (5, 4, 2.6), p("wood"))
             for s in (-1, 1):
                 b.box((0, s * 1.2, 3.1), (5.6, 3.0, 0.15), p("roof"), rotation=turn(0, 0, -s * 0.6))
