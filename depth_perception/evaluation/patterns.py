@@ -37,8 +37,9 @@ AZIMUTH_STEP = np.radians(0.2)  # spacing of shots along a simulated line, that 
 FEWEST_MEASURED = {"share": 0.1, "tof": 0.3, "holes": 0.3}  # share of pixels without which these make no sense
 FEWEST_CORNERS = 10
 
-_GRID = sensors.TimeOfFlight(40, 30, limit=10.0, least_share=0.5)
-_HOLES = sensors.Stereo(least_share=0.5)
+# of a street most would lie beyond such limits, and filling holes is the question, not seeing farther
+_GRID = sensors.TimeOfFlight(40, 30, limit=10.0, least_share=0.95)
+_HOLES = sensors.Stereo(limit=10.0, least_share=0.95)
 _SNAP = 3  # pixels between an image corner and the measured pixel that gives its depth
 
 
