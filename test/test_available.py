@@ -35,3 +35,31 @@ def test_broken_package_counts_as_missing(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
     assert available.optional("cv_bridge") is None
+
+
+def test_installed_is_known_without_importing(tmp_path, monkeypatch):
+    (tmp_path / "onnx.py").write_text("raise AssertionError('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnx", None)  # so that it is put back in the end
+    sys.modules.pop("onnx")
+    assert available.installed("onnx")
+    monkeypatch.setenv("DEPTH_PERCEPTION_WITHOUT", "onnx")
+    assert not available.installed("onnx")
+    monkeypatch.setitem(sys.modules, "torch", None)  # how a test or a user forbids an import
+    assert not available.installed("torch")
+    with pytest.raises(ValueError, match="onxruntime"):
+        available.installed("onxruntime")
+
+
+def test_a_setting_of_the_user_stays(tmp_path, monkeypatch):
+    (tmp_path / "onnxruntime.py").write_text("import os\nvalue = os.environ['ORT_DISABLE_TELEMETRY']\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # so that it is put back in the end
+    for given, expected in ((None, "1"), ("0", "0")):
+        sys.modules.pop("onnxruntime")
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", given or "")
+        if given is None:
+            monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+        available.optional.cache_clear()
+        module = available.optional("onnxruntime")
+        assert module.value == expected

@@ -92,7 +92,7 @@ def test_every_import_is_installed_by_make(repository, dependencies):
     for name in ("runtime", "training", "learning", "view"):
         listed |= {line.lower() for line in (repository / "requirements" / f"{name}.txt").read_text().split("\n")}
     imported = imported_modules(repository / "depth_perception") | imported_modules(repository / "training")
-    for module in imported - set(sys.stdlib_module_names) - {"depth_perception", "training", ""}:
+    for module in imported - set(sys.stdlib_module_names) - {"depth_perception", "training", "benchmarks", ""}:
         if KEYS.get(module, module) in dependencies - set(KEYS.values()) | {"tf2_ros_py"}:
             continue
         assert DISTRIBUTIONS.get(module, module) in listed, module
