@@ -16,7 +16,7 @@ from depth_perception.frames import FloatImage
 from depth_perception.models import families
 from depth_perception.models.completer import check_inputs
 from depth_perception.models.learned import Array, LearnedCompleter
-from depth_perception.models.prefill import fill
+from depth_perception.models.surface import SurfaceSettings, complete
 from depth_perception.visualization.colormap import colorize, colorize_error, colorize_std, depth_range
 from depth_perception.visualization.overlay import draw_points, point_colors
 from depth_perception.visualization.sheets import number
@@ -41,7 +41,7 @@ class View(NamedTuple):
     name: str
     frame: Frame
     sparse: FloatImage
-    filled: FloatImage
+    blended: FloatImage
     near_far: tuple[float, float]
     worst: float  # metres, where the colours of errors and deviations end
 
@@ -50,7 +50,7 @@ class Pictures(lightning.Callback):
     """Draws ``count`` held-out frames, each under another sensor, after every ``every`` steps and at the end.
 
     ``width``: of one picture in pixels. Colours of depth span that of the frame; colours of error and deviation end
-    where the error of the filling without learning does, so pictures of different steps can be compared.
+    where the error of the surface model's hand-made blend does, so pictures of different steps can be compared.
     """
 
     def __init__(self, every: int = 250, count: int = 6, width: int = 200):
@@ -114,16 +114,16 @@ def choose(folder: str, count: int) -> list[View]:
         _, sparse = check_inputs(frame.image, scan.sparse, frame.camera)
         if not sparse.any():  # a view of nothing but sky
             continue
-        filled = fill(frame.image, sparse).depth
+        blended = complete(frame.image, sparse, SurfaceSettings()).depth
         known = frame.depth > 0
-        error = np.abs(filled - frame.depth)[known]
+        error = np.abs(blended - frame.depth)[known]
         worst = float(np.percentile(error, 98)) if known.any() else 1.0
-        views.append(View(name, frame, sparse, filled, depth_range(frame.depth) or (1.0, 10.0), max(worst, 1e-3)))
+        views.append(View(name, frame, sparse, blended, depth_range(frame.depth) or (1.0, 10.0), max(worst, 1e-3)))
     return views
 
 
 def draw(views: Sequence[View], completer: LearnedCompleter, width: int) -> Picture:
-    """Return all views below each other, RGB; every row tells the mean absolute errors of filling and prediction."""
+    """Return all views below each other, RGB; every row tells the mean absolute errors of blend and prediction."""
     return np.concatenate([_row(view, completer, width) for view in views])
 
 
@@ -137,7 +137,7 @@ def _row(view: View, completer: LearnedCompleter, width: int) -> Picture:
     pictures = {
         "image": frame.image,
         view.name: draw_points(np.full_like(frame.image, 24), rows, columns, colors),
-        f"filled {_mean(view.filled - truth)}": colorize(view.filled, *view.near_far),
+        f"blend {_mean(view.blended - truth)}": colorize(view.blended, *view.near_far),
         f"prediction {_mean(error)}": colorize(prediction.depth, *view.near_far),
         "truth": colorize(truth, *view.near_far),
         f"error to {number(view.worst)} m": colorize_error(error, view.worst),

@@ -69,6 +69,22 @@ def test_without_a_point_nobody_is_asked(value):
         assert np.isnan(part).all()
 
 
+def test_without_an_input_the_method_answers_alone(sparse):
+    class Knows(Halves):
+        def prepare(self, image, sparse, camera):
+            return Prepared((), 1.0, sparse)
+
+        def finish(self, outputs, prepared):
+            assert not outputs
+            return DepthPrediction(prepared.context + 1, prepared.context, prepared.context)
+
+    def never(inputs):
+        pytest.fail("the network was run")
+
+    result = LearnedCompleter("knows", "1", Knows(), never).infer(None, sparse)
+    np.testing.assert_array_equal(result.depth, sparse + 1)
+
+
 @pytest.mark.parametrize(
     ("image", "points", "words"),
     [
