@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import threading
@@ -20,6 +21,7 @@ from depth_perception.models.weights import Weights
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _MOST_COMPILED = 6  # sizes; torch itself gives up at eight
+_LONGEST_COMPILATION = 60.0  # seconds that the end of the process waits for
 _LOG = logging.getLogger(__name__)
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -147,6 +149,8 @@ class CompiledRunner(TorchRunner):
                 return
             thread = threading.Thread(target=self._compile, args=(shapes,), name="torch.compile", daemon=True)
             self._begun[shapes] = thread
+            # a compiler cut off in the middle takes the process down with it
+            atexit.register(thread.join, _LONGEST_COMPILATION)
             thread.start()
 
     def _compile(self, shapes: Shapes) -> None:
