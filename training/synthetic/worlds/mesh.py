@@ -55,10 +55,10 @@ def _lathe(profile: list[tuple[float, float]], sides: int, start: float = 0.0) -
     return np.concatenate(rings), np.array(corners)
 
 
-def write_obj(mesh: Mesh, path: Path) -> None:
+def write_obj(mesh: Mesh, path: Path | str) -> None:
     """Write a Wavefront OBJ file with one object per instance."""
     lines = [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in mesh.vertices]
     for owner in np.unique(mesh.instance):
         lines.append(f"o instance_{owner}")
         lines += [f"f {a} {b} {c}" for a, b, c in mesh.triangles[mesh.instance == owner] + 1]
-    path.write_text("\n".join(lines) + "\n")
+    Path(path).write_text("\n".join(lines) + "\n")
