@@ -21,7 +21,7 @@ def weight_file(tmp_path_factory):
     pytest.importorskip("safetensors")
     from depth_perception.models import families, networks, weights
 
-    config = families.configuration("refiner", {"widths": [4, 4, 4, 4], "detail": 4, "mixed": 4})
+    config = families.configuration("refiner", {"widths": [4, 4, 4, 4], "blocks": [1, 1, 1, 1], "hidden": 4})
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = networks.build("refiner", config).state_dict()

@@ -12,7 +12,7 @@ from training import export
 from training.losses.refiner import RefinerCriterion
 from training.tasks.completion import CompletionTask
 
-CONFIG = {"widths": [8, 8, 8, 8], "detail": 8, "mixed": 8}
+CONFIG = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "hidden": 8}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from training.datasets.data import Onward, RenderedData
 
 
 def data(folder, **settings) -> RenderedData:
-    options = {"overrides": {"coarsest": 1}, "crop": (64, 96), "batch_size": 4, "workers": 0, "epoch": 16}
+    options = {"overrides": {"step": 2, "dense": 0}, "crop": (64, 96), "batch_size": 4, "workers": 0, "epoch": 16}
     return RenderedData(str(folder), "refiner", **{**options, **settings})
 
 

@@ -111,7 +111,7 @@ def test_too_few_frames_are_told_from_none(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_sample_and_no_seed_another(rendered):
-    method = families.method("refiner", families.configuration("refiner", {"coarsest": 1}))
+    method = families.method("refiner", families.configuration("refiner", {"step": 2, "dense": 0}))
     files = frame_files(rendered, True)[:2]
     first, again = (RenderedFrames(files, method, (64, 96), Augmentation(), seed=5)[1] for _ in range(2))
     for key in ("depth", "sparse", "inlier", "scale"):
@@ -145,7 +145,7 @@ def test_a_view_of_nothing_but_sky_survives(frame_maker, tmp_path):
     for name in ("depth", "second_depth"):
         arrays[name] = np.full_like(arrays[name], np.nan)
     np.savez(file, **arrays)
-    method = families.method("refiner", families.configuration("refiner", {"coarsest": 1}))
+    method = families.method("refiner", families.configuration("refiner", {"step": 2, "dense": 0}))
     sample = RenderedFrames([file], method, (64, 96), Augmentation(), seed=0)[0]
     assert torch.isfinite(sample["inputs"][0]).all()
     assert (sample["depth"] == 0).all()  # nothing to learn depth from

@@ -13,7 +13,7 @@ from training.datasets.data import RenderedData
 from training.losses.refiner import RefinerCriterion
 from training.tasks.completion import CompletionTask
 
-CONFIG = {"widths": [8, 8, 8, 8], "detail": 8, "mixed": 8}
+CONFIG = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "hidden": 8}
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
@@ -28,7 +28,7 @@ def task(**settings) -> CompletionTask:
 
 @pytest.fixture(scope="module")
 def batch(rendered):
-    data = RenderedData(str(rendered), "refiner", CONFIG, {"coarsest": 1}, (64, 96), 2, 0, 4)
+    data = RenderedData(str(rendered), "refiner", CONFIG, {"step": 2, "dense": 0}, (64, 96), 2, 0, 4)
     return next(iter(data.train_dataloader()))
 
 
@@ -129,7 +129,7 @@ def test_a_run_may_go_on_from_weights(tmp_path):
     assert checkpoint["made"]["started_from"].endswith("start.safetensors")
     with pytest.raises(weights.WeightError, match="expected"):
         CompletionTask(
-            "refiner", RefinerCriterion(), {**CONFIG, "mixed": 16}, start_from=tmp_path / "start.safetensors"
+            "refiner", RefinerCriterion(), {**CONFIG, "hidden": 16}, start_from=tmp_path / "start.safetensors"
         )
 
 
@@ -178,7 +178,7 @@ def test_validation_judges_the_average_in_metres(batch, device):
     moved = {k: v.to(device) if k != "inputs" else tuple(x.to(device) for x in v) for k, v in batch.items()}
     with torch.no_grad():
         made.validation_step(moved, 0)
-        depth = made.averaged(*moved["inputs"]).depth * moved["scale"]
+        depth = made.averaged(*moved["inputs"]).depth.repeat_interleave(2, 2).repeat_interleave(2, 3) * moved["scale"]
     known = moved["depth"] > 0
     errors = [float((depth[i] - moved["depth"][i]).abs()[known[i]].mean()) for i in range(len(depth))]
     assert float(logged["val/mae"]) == pytest.approx(sum(errors) / len(errors), rel=1e-4)
