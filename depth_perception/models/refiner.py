@@ -42,7 +42,7 @@ class RefinerConfig:
 
     widths: tuple[int, ...] = (24, 48, 96, 128, 160)
     blocks: tuple[int, ...] = (1, 1, 1, 1, 1)
-    hidden: int = 16
+    hidden: int = 24
     cells: int = 20_000
     step: int = 0
     dense: float = 3.2

@@ -15,7 +15,7 @@ _LEAST = 0.02  # mean relative error below which a sample does not count more: i
 class RefinerCriterion(nn.Module):
     """Mean absolute error relative to that of the hand-made blend it starts from, plus what keeps it sharp and honest.
 
-    Each sample's error is divided by that of its own start, half in metres and half in logarithms. ``gradient`` weighs
+    Each sample's error is divided by that of its own start, partly in metres, mostly in logarithms. ``gradient`` weighs
     differences between neighbours at ``levels`` resolutions, ``deviation`` the negative log-likelihood of a Laplace
     distribution about the (detached) prediction, ``inlier`` the cross-entropy of points.
     """
@@ -63,7 +63,8 @@ class RefinerCriterion(nn.Module):
         parts["inlier"] = F.binary_cross_entropy_with_logits(logit, right) if len(right) else logit.sum()
         parts["ratio"] = (per_sample(miss.abs(), valid) / (first + 1e-4)).mean().detach()
         parts["loss"] = (
-            0.5 * (parts["log"] + parts["metric"])
+            0.7 * parts["log"]
+            + 0.3 * parts["metric"]
             + self.gradient * parts["edges"]
             + self.deviation * parts["nll"]
             + self.inlier * parts["inlier"]
