@@ -36,8 +36,8 @@ class RefinerConfig:
     """``widths``: channels at the grid and at every halving of it; ``blocks``: residual blocks at each.
 
     ``hidden``: channels in which a candidate is judged. ``cells``: most cells of the grid, which sets its step in
-    pixels unless ``step`` does. ``dense``: median distance to the closest point, in pixels, below which the surface model
-    answers alone; 0: never.
+    pixels unless ``step`` does. ``dense``: median distance to the closest point, in pixels, below which the surface
+    model answers alone; 0: never.
     """
 
     widths: tuple[int, ...] = (24, 48, 96, 128, 160)

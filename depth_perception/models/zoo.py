@@ -19,7 +19,7 @@ from depth_perception.models.weights import FOLDER, WeightError
 LEARNED = {
     "completion-small": ("refiner", "Learned, for CPUs"),
     "completion-large": ("refiner", "Learned, for GPUs"),
-    "jarrn": ("jarrn", "Learned: JARRN, joint adaptation and refinement"),
+    "jarrn": ("jarrn", "Learned: JARRN, joint absolute-relative relations"),
     "clude": ("clude", "Learned: CluDe, clustering into depth centres"),
 }
 _WITHOUT_WEIGHTS: dict[str, Callable[[], Completer]] = {"diffusion": DiffusionCompleter, "fast": FastCompleter}

@@ -47,8 +47,8 @@ def test_one_model_alone_is_no_comparison(recording):
 def test_less_and_more_are_told_in_words():
     text = comparison.sentence(figures(a=1.0, b=2.0, c=0.8, d=1.001), 7)
     assert text == (
-        "The mean absolute error of a is 50 % below that of b, 25 % above that of c, the same as that of d, on the same "
-        "7 frames with the same points."
+        "The mean absolute error of a is 50 % below that of b, 25 % above that of c, the same as that of d, on the "
+        "same 7 frames with the same points."
     )
     assert comparison.sentence(figures(a=1.0, b=math.nan), 7) == ""
 

@@ -10,7 +10,7 @@ _TRIES = 20
 
 
 class SparseScans:
-    """Scans of random sensors that measure at most a share ``densest`` of the pixels and at least ``fewest`` of them."""
+    """Scans of random sensors that measure at least ``fewest`` pixels and at most a share ``densest`` of them."""
 
     def __init__(self, densest: float = 0.03, fewest: int = 20):
         self.densest = densest

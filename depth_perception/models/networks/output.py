@@ -16,4 +16,4 @@ class NetworkOutput(NamedTuple):
     depth: Tensor
     deviation: Tensor
     inlier: Tensor
-    extra: dict[str, Tensor] = {}
+    extra: dict[str, Tensor] = {}  # noqa: RUF012  (never changed)

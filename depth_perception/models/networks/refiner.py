@@ -45,10 +45,12 @@ class RefinerNetwork(nn.Module):
         self.judge = nn.Linear(hidden, hidden)
         self.score = nn.Linear(hidden, 1)
         self.rest = nn.Conv2d(widths[0], 3, 1)  # what is added to depth, log deviation, inlier
-        for layer in (self.score, self.rest):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
         with torch.no_grad():
+            for layer in (self.score, self.rest):
+                assert layer.bias is not None
+                layer.weight.zero_()
+                layer.bias.zero_()
+            assert self.rest.bias is not None
             self.rest.bias[2] = 2.0  # most points are right
 
     def forward(self, features: Tensor, about: Tensor, cell: Tensor) -> NetworkOutput:

@@ -5,26 +5,48 @@ import pytest
 import torch
 
 from depth_perception.models import networks
+from depth_perception.models.candidates import ABOUT, HEARD
 from depth_perception.models.refiner import CHANNELS, RefinerConfig, RefinerMethod
 
-SMALL = RefinerConfig(widths=(8, 8, 12, 16), detail=8, mixed=12)
+torch.set_num_threads(1)  # the networks are tiny
+SMALL = RefinerConfig(widths=(8, 8, 12), blocks=(1, 1, 1), hidden=8, step=1, dense=0)
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return networks.build("refiner", SMALL).eval()
+    return lively(networks.build("refiner", SMALL).eval())
 
 
-def features(height=32, width=64, batch=1, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return 0.5 * torch.randn(batch, CHANNELS, height, width, generator=generator)
-
-
-@pytest.mark.parametrize("shape", [(32, 32), (64, 96), (128, 32)])
-def test_answers_are_as_large_as_the_features(network, shape):
+def lively(network):
+    """With an opinion of its own, as after training."""
     with torch.no_grad():
-        output = network(features(*shape, batch=2))
+        for layer in (network.score, network.rest):
+            torch.nn.init.normal_(layer.weight, std=0.3)
+    return network
+
+
+def inputs(height=32, width=64, batch=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    features = 0.5 * torch.randn(batch, CHANNELS, height, width, generator=generator)
+    about = 0.3 * torch.randn(batch, HEARD, ABOUT, height, width, generator=generator)
+    about[:, :, 1] = torch.log_softmax(5 * about[:, :, 1], 1)
+    cell = torch.randint(height * width, (batch, HEARD, height, width), generator=generator).float()
+    return features, about.flatten(1, 2), cell
+
+
+def prepared(method, disputed=True, image=True):
+    rng = np.random.default_rng(0)
+    depth = np.where(np.arange(50) < 20, 2.0, 3.0 if disputed else 2.0) * np.ones((40, 1))
+    sparse = np.where(rng.random(depth.shape) < 0.05, depth, 0).astype(np.float32)
+    picture = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8) if image else None
+    return method.prepare(picture, sparse, None)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (64, 96), (16, 4)])
+def test_answers_are_as_large_as_the_grid(network, shape):
+    with torch.no_grad():
+        output = network(*inputs(*shape, batch=2))
     for part in output[:3]:
         assert part.shape == (2, 1, *shape)
         assert torch.isfinite(part).all()
@@ -33,67 +55,151 @@ def test_answers_are_as_large_as_the_features(network, shape):
     assert ((output.inlier >= 0) & (output.inlier <= 1)).all()
     assert torch.allclose(output.extra["log_depth"].exp(), output.depth, rtol=1e-4)
     assert torch.allclose(torch.sigmoid(output.extra["inlier_logit"]), output.inlier)
+    assert torch.allclose(output.extra["weight"].sum(1), torch.ones(2, *shape), atol=1e-5)
 
 
-def test_an_untrained_network_trusts_the_filling():
+@pytest.mark.parametrize("image", [True, False])
+def test_an_untrained_network_answers_as_the_hand_made_blend_does(image):
     torch.manual_seed(1)
     fresh = networks.build("refiner", SMALL).eval()
-    x = features()
+    given = prepared(RefinerMethod(SMALL), image=image)
+    features, about, _ = arrays = [torch.from_numpy(x) for x in given.inputs]
     with torch.no_grad():
-        output = fresh(x)
-    change = output.extra["log_depth"] - x[:, 3:4]
-    offered = x[:, 4:8].abs().mean()
-    assert change.abs().mean() < 0.6 * offered
-    assert (output.inlier > 0.5).all()
+        output = fresh(*arrays)
+    # the blend is a mean of inverse depths, this one of their logarithms
+    change = (output.extra["log_depth"] - features[:, 3:4]).abs()
+    assert change.max() < 0.03
+    assert change.median() < 2e-3
+    share = torch.exp(about.reshape(1, HEARD, ABOUT, *features.shape[2:])[:, :, 1]) - 1e-4
+    assert torch.allclose(output.extra["weight"], share, atol=1e-3)
+    assert (output.inlier > 0.8).all()
 
 
-def test_the_filling_moves_the_answer_with_it(network):
-    """Depth is told relative to the filling: channel 3 itself adds to the answer."""
-    x = features()
+def test_where_candidates_disagree_the_deviation_is_larger():
+    torch.manual_seed(1)
+    fresh = networks.build("refiner", SMALL).eval()
+    features, about, cell = inputs()
+    words = about.reshape(1, HEARD, ABOUT, *features.shape[2:])
+    words[:, :, 1] = -np.log(HEARD)
+    words[..., :32][:, :, 0] = 0.01 * torch.tensor([-1.0, 1, -1, 1, 0, 1, -1, 1, -1]).reshape(1, HEARD, 1, 1)
+    words[..., 32:][:, :, 0] = 0.3 * torch.tensor([-1.0, 1, -1, 1, 0, 1, -1, 1, -1]).reshape(1, HEARD, 1, 1)
     with torch.no_grad():
-        x[:, 4:8] = 0  # nothing else on offer
-        before = network(x).extra["log_depth"] - x[:, 3:4]
-    assert before.abs().mean() < 0.5
+        relative = torch.exp(fresh(features, about, cell).extra["log_deviation"])
+    assert torch.allclose(relative[..., :32], torch.tensor(0.01 * 8 / 9 + 4e-3), rtol=1e-3)
+    assert torch.allclose(relative[..., 32:], torch.tensor(0.3 * 8 / 9 + 4e-3), rtol=1e-3)
+
+
+def test_an_answer_never_leaves_what_the_candidates_say_by_much(network):
+    features, about, cell = inputs()
+    said = about.reshape(1, HEARD, ABOUT, *features.shape[2:])[:, :, 0]
+    with torch.no_grad():
+        network.rest.weight.mul_(0)
+        change = (network(features, about, cell).extra["log_depth"] - features[:, 3:4])[:, 0]
+        torch.nn.init.normal_(network.rest.weight, std=0.3)
+    assert (change <= said.amax(1) + 1e-4).all()
+    assert (change >= said.amin(1) - 1e-4).all()
+
+
+def test_two_frames_at_once_answer_as_one_after_the_other(network):
+    """Cells are told within each frame."""
+    both = inputs(batch=2)
+    with torch.no_grad():
+        together = network(*both)
+        alone = [network(*(x[i : i + 1] for x in both)) for i in range(2)]
+    for number, part in enumerate(together[:3]):
+        assert torch.allclose(part, torch.cat([one[number] for one in alone]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_blend_moves_the_answer_with_it(network):
+    """Depth is told relative to the blend: all twice as far is another scale, and nothing else."""
+    method = RefinerMethod(SMALL)
+    rng = np.random.default_rng(0)
+    sparse = np.where(rng.random((40, 50)) < 0.05, rng.uniform(1, 9, (40, 50)), 0).astype(np.float32)
+    one, two = (method.prepare(None, s * sparse, None) for s in (1, 2))
+    with torch.no_grad():
+        answers = [network(*(torch.from_numpy(x) for x in p.inputs)).depth * p.scale for p in (one, two)]
+    assert torch.allclose(2 * answers[0], answers[1], rtol=2e-3)
 
 
 def test_extreme_features_stay_finite(network):
     for value in (-50.0, 50.0):
+        features, about, cell = inputs()
         with torch.no_grad():
-            output = network(torch.full((1, CHANNELS, 32, 32), value))
+            output = network(torch.full_like(features, value), value * about, cell)
         assert all(torch.isfinite(part).all() for part in output[:3])
         assert (output.depth > 0).all()
 
 
-def test_training_under_bfloat16_gives_float32_and_reaches_every_weight():
+def test_training_under_bfloat16_gives_float32_and_soon_reaches_every_weight():
     torch.manual_seed(0)
     fresh = networks.build("refiner", SMALL).train()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = fresh(features(64, 64, batch=2))
-    for part in (*output[:3], *output.extra.values()):
-        assert part.dtype == torch.float32
-    sum(part.square().mean() for part in (*output[:3], *output.extra.values())).backward()
-    missing = [name for name, p in fresh.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
-    assert not missing
+    optimizer = torch.optim.AdamW(fresh.parameters(), 1e-2)
+    for _ in range(2):  # the last layers start at zero, so that the first step moves nothing but them
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = fresh(*inputs(16, 32, batch=2))
+        for part in (*output[:3], *output.extra.values()):
+            assert part.dtype == torch.float32
+        optimizer.zero_grad()
+        sum(part.square().mean() for part in (*output[:3], *output.extra.values())).backward()
+        optimizer.step()
+    missing = [name for name, p in fresh.named_parameters() if not torch.isfinite(p.grad).all() or not p.grad.any()]
+    assert set(missing) <= {"score.bias"}  # what is added to all candidates alike changes no weight
+
+
+def toy(batch, generator, size=16):
+    """Frames whose left is bright: points there are right, all others wrong.
+
+    Whether the right ones are the near ones differs from frame to frame, so only the picture at the point tells.
+    """
+    features = torch.zeros(batch, CHANNELS, size, size)
+    side = torch.where(torch.arange(size) < size // 2, 1.0, -1.0).expand(batch, size, size)
+    features[:, 0] = 0.5 * side
+    near = torch.where(torch.rand(batch, 1, 1, 1, generator=generator) < 0.5, 0.5, -0.5)
+    cell = torch.randint(size * size, (batch, HEARD, size, size), generator=generator)
+    theirs = side.flatten(1).gather(1, cell.flatten(1)).reshape(cell.shape)
+    about = torch.zeros(batch, HEARD, ABOUT, size, size)
+    about[:, :, 0] = near * theirs
+    about[:, :, 1] = 0.1 * torch.randn(cell.shape, generator=generator)  # exact ties teach nothing: see the clamp
+    return (features, about.flatten(1, 2), cell.float()), near, theirs > 0
+
+
+def test_it_learns_which_points_to_listen_to():
+    torch.manual_seed(0)
+    made = networks.build("refiner", RefinerConfig(widths=(8, 8), blocks=(1, 1), hidden=8)).train()
+    optimizer = torch.optim.AdamW(made.parameters(), 2e-2)
+    generator = torch.Generator().manual_seed(0)
+    losses, heard = [], []
+    for _ in range(20):
+        given, truth, right = toy(4, generator)
+        output = made(*given)
+        loss = (output.extra["log_depth"] - truth).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        heard.append((output.extra["weight"] * right).sum(1).mean().item())
+    assert heard[0] == pytest.approx(0.5, abs=0.03)
+    assert heard[-1] > 0.7, heard
+    assert losses[-1] < 0.7 * losses[0], losses
 
 
 def test_widths_and_blocks_are_those_of_the_configuration():
     def count(**settings):
-        made = networks.build("refiner", RefinerConfig(**{"detail": 8, "mixed": 12, **settings}))
+        made = networks.build("refiner", RefinerConfig(**{"hidden": 8, **settings}))
         return sum(p.numel() for p in made.parameters())
 
     base = count(widths=(8, 8, 12, 16))
     assert count(widths=(8, 8, 12, 32)) > base
     assert count(widths=(8, 8, 12, 16), blocks=(1, 1, 1, 3)) > base
-    assert count(widths=(8, 8, 12, 16), mixed=24) > base
+    assert count(widths=(8, 8, 12, 16), hidden=16) > base
 
 
 def test_it_takes_what_the_method_prepares(network):
-    sparse = np.zeros((40, 50), np.float32)
-    sparse[::6, ::5] = 3
-    prepared = RefinerMethod(SMALL).prepare(None, sparse, None)
+    method = RefinerMethod(SMALL)
+    given = prepared(method)
     with torch.no_grad():
-        output = network(*(torch.from_numpy(x) for x in prepared.inputs))
-    prediction = RefinerMethod(SMALL).finish([part.numpy() for part in output[:3]], prepared)
+        output = network(*(torch.from_numpy(x) for x in given.inputs))
+    prediction = method.finish([part.numpy() for part in output[:3]], given)
     assert prediction.depth.shape == (40, 50)
     assert np.isfinite(prediction.depth).all()
 
