@@ -22,7 +22,7 @@ def test_batches_hold_what_losses_need(rendered):
     loader = data(rendered).train_dataloader()
     assert len(loader) == 4
     batch = next(iter(loader))
-    assert batch["inputs"][0].shape[0::2] == (4, 64)
+    assert batch["inputs"][0].shape[0::2] == (4, 32)  # a cell is two pixels wide
     assert batch["depth"].shape == batch["sparse"].shape == batch["inlier"].shape == (4, 1, 64, 96)
     assert batch["scale"].shape == (4, 1, 1, 1)
     assert ((batch["sparse"] > 0) == (batch["inlier"] >= 0)).all()
