@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="scored beside it, repeatable; default: a model without weights",
+        help="scored beside it, repeatable; default: a learned model beside one without weights, and vice versa",
     )
     add_runner(demo)
     demo.add_argument("--rate", type=float, default=1.0, help="playback speed; default 1")

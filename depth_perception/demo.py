@@ -22,6 +22,7 @@ from depth_perception.evaluation.replay import Replay
 from depth_perception.evaluation.report import format_figure
 from depth_perception.evaluation.results import TRUTH
 from depth_perception.evaluation.summary import table
+from depth_perception.models import zoo
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.model_selection import WEIGHT_FREE, ModelChoice
 from depth_perception.recordings.reader import STORAGE_SUFFIXES, Recording, RecordingError
@@ -228,13 +229,14 @@ def run_demo(
 ) -> int:
     """Play every recording, print tables and the paths of reports and pictures; return the exit status.
 
-    ``model`` runs live, the default one if None; ``others`` are scored beside it, the best without weights if empty.
+    ``model`` runs live, the default one if None; ``others`` are scored beside it; if empty, a learned model
+    beside one without weights and the other way round.
     Raises DemoError, RecordingError, TopicError, ValueError.
     """
     if rate <= 0:
         raise ValueError(f"--rate {rate:g}: must be above 0")
     model = model or ModelChoice(str(COMPLETION_PARAMETERS["model"].default))
-    compared = tuple(others) or next((name,) for name in WEIGHT_FREE if name != model.name)
+    compared = tuple(others) or (_beside(model),)
     for choice in (model, *(ModelChoice(name) for name in compared)):
         if problem := choice.problem():
             raise DemoError(f"{choice}: {problem}")
@@ -256,6 +258,13 @@ def run_demo(
     for path in made:
         print(path)
     return 0
+
+
+def _beside(model: ModelChoice) -> str:
+    """Return the model to compare with: of the other kind, learned or not, if one can run here."""
+    other = [name for name in zoo.names() if (name in WEIGHT_FREE) != (model.name in WEIGHT_FREE)]
+    able = [name for name in other if not ModelChoice(name).problem()]
+    return next(iter([*able, *(name for name in WEIGHT_FREE if name != model.name)]))
 
 
 def _print(rows: list[list[str]], verdicts: list[str], live: list[list[str]]) -> None:
