@@ -20,8 +20,8 @@ from training.synthetic import frames
 
 CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
-SHIPPED = ("completion-small", "jarrn", "clude")
-FRAMES = 12_000
+SHIPPED = ("completion-small",)
+FRAMES = 4_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
