@@ -78,10 +78,13 @@ def _completer(name: str, **choices: Any) -> Entry:
 
 
 def by_backend(name: str) -> dict[str, Entry]:
-    """Return a learned completer run by each backend that works here, by the backend's name."""
+    """Return a learned completer run by each backend that works here, by the backend's name.
+
+    ``compiled`` is left out: until it has compiled it answers by plain torch, and its time would be told as another's.
+    """
     found = {}
     for backend in backends.BACKENDS[1:]:
-        if backends.why_not(backend) is None:
+        if backend != "compiled" and backends.why_not(backend) is None:
             try:
                 found[backend] = _completer(name, backend=backend)
             except (ImportError, RuntimeError, ValueError) as error:
