@@ -41,7 +41,8 @@ def collect(
 ) -> Errors:
     """Run ``completer`` without its calibration over frames, a random sensor each; measured pixels are left out.
 
-    ``scan`` draws what a sensor sees, by default the mix of training. Raises ValueError if no frame has a pixel left.
+    So are frames that its network is not asked about. ``scan`` draws what a sensor sees, by default the mix of
+    training. Raises ValueError if no frame has a pixel left.
     """
     plain = LearnedCompleter(completer.name, completer.version, completer.method, completer.run)
     parts = []
@@ -49,7 +50,7 @@ def collect(
         rng = np.random.default_rng([seed, index])
         frame = load_frame(file)
         seen = scan(frame, rng) if scan else random_sensor(rng).scan(frame, rng)
-        if not seen.sparse.any():
+        if not seen.sparse.any() or not completer.method.prepare(frame.image, seen.sparse, frame.camera).inputs:
             continue
         prediction = plain.infer(frame.image, seen.sparse, frame.camera)
         where = np.flatnonzero((frame.depth > 0) & (seen.sparse == 0))

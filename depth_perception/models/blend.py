@@ -90,7 +90,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         value += slope
         inverse = np.take(points.inverse, near)
         np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
-        center = _mean(weight, value)
+        center = weighted_sum(weight, value)
         off, share, total = inverse, slope, weight.sum(0)
         for scale in settings.scales:
             np.multiply(value, 1 / (center * np.float32(scale)), out=off)
@@ -99,22 +99,22 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
             off += 1
             np.divide(weight, off, out=share)
             total = share.sum(0)
-            center = _mean(share, value) / total
+            center = weighted_sum(share, value) / total
         np.multiply(value, 1 / center, out=off)
         off -= 1
         np.square(off, out=off)
-        agreement = np.sqrt(_mean(share, off) / total)
-        dispute = np.sqrt(_mean(weight, off))
-        distance = np.sqrt(_mean(weight, away)) * np.float32(1 / points.block)
-        residual = _mean(weight, np.take(surfels.residual, near))
+        agreement = np.sqrt(weighted_sum(share, off) / total)
+        dispute = np.sqrt(weighted_sum(weight, off))
+        distance = np.sqrt(weighted_sum(weight, away)) * np.float32(1 / points.block)
+        residual = weighted_sum(weight, np.take(surfels.residual, near))
         return center, agreement, dispute, distance, residual
 
     parts = parallel_map(work, bands(height, settings.bands))
     return Blend(*(np.concatenate(field) for field in zip(*parts)))
 
 
-def _mean(weight: Array, value: Array) -> Array:
-    """Return the weighted sum over the neighbours, (rows, w)."""
+def weighted_sum(weight: Array, value: Array) -> Array:
+    """Return the weighted sum over the neighbours (k, rows, w), (rows, w)."""
     return np.asarray(np.einsum("kij,kij->ij", weight, value), np.float32)
 
 

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
-from depth_perception.models.blend import BlendSettings, color_change
+from depth_perception.models.blend import BlendSettings, color_change, weighted_sum
 from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.parallel import bands, parallel_map
 from depth_perception.models.surfels import Surfels
 
 HEARD = 9  # points a cell hears
 ABOUT = 9  # numbers about each
-_SCALES = (0.1, 0.03)
 _FARTHER, _NEARER = 0.9, 1.6
 _ALIKE = 0.03
 
@@ -49,55 +48,84 @@ def gather(points: Neighborhood, planes: Surfels, guide: FloatImage | None, sett
     about = np.empty((HEARD, ABOUT, height, width), np.float32)
     center_all = np.empty((height, width), np.float32)
 
+    log_inverse, log_residual = np.log(points.inverse), np.log(planes.residual + np.float32(1e-3))
+    soft = np.float32(0.3 + 0.1 * points.block**2)
+
     def work(band: slice) -> None:
+        # arrays are (9, rows, w) unless said; written over as soon as they have served, as in ``blend``
         near = near_all[:, band]
         y = np.arange(band.start, band.stop, dtype=np.float32)[:, None]
         x = np.arange(width, dtype=np.float32)
         py, px = np.take(points.y, near), np.take(points.x, near)
         out = about[:, :, band]
-        belief = np.take(log_belief, near)
-        logarithm = belief.copy()
+        weight = np.take(log_belief, near)
+        out[:, 4] = weight
         if guide is not None and colors is not None:
             change = color_change(guide, colors, near, py, px, band)
-            logarithm -= change * np.float32(settings.color)
             out[:, 5] = change
+            change *= np.float32(settings.color)
+            weight -= change
         else:
             out[:, 5] = 0
-        away = np.square(py - y)
-        away += np.square(px - x)
+        py -= y
+        px -= x
+        away = np.square(py, out=py)
+        away += np.square(px, out=px)
         closest = away.min(0)
-        logarithm -= (away - closest) * (
-            np.float32(settings.falloff) / (closest + np.float32(0.3 + 0.1 * points.block**2))
-        )
-        logarithm -= logarithm.max(0)
-        weight = np.exp(logarithm)
-        value = np.take(planes.gy, near) * y
+        np.subtract(away, closest, out=px)
+        px *= np.float32(settings.falloff) / (closest + soft)
+        weight -= px
+        weight -= weight.max(0)
+        np.exp(weight, out=weight)
+        distance = np.sqrt(away, out=away)
+        distance *= np.float32(1 / points.block)
+        out[:, 2] = distance
+        np.subtract(distance, distance.min(0), out=out[:, 3])
+        value = np.take(planes.gy, near)
+        value *= y
         value += np.take(planes.offset, near)
-        value += np.take(planes.gx, near) * x
+        slope = np.take(planes.gx, near)
+        slope *= x
+        value += slope
         inverse = np.take(points.inverse, near)
         np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
-        center = np.einsum("kij,kij->ij", weight, value) / weight.sum(0)
-        share = weight
-        for scale in _SCALES:
-            share = weight / (1 + np.square(value / (center * np.float32(scale)) - np.float32(1 / scale)))
-            center = np.einsum("kij,kij->ij", share, value) / share.sum(0)
-        share = share / share.sum(0)
-        # with few disagreeing neighbours this tells how many, and how heavy, those are that say the same
-        relative = value / center
-        alike = np.zeros_like(value)
-        for other in range(HEARD):
-            miss = (relative - relative[other]) * np.float32(1 / _ALIKE)
-            alike += share[other] / (1 + miss * miss)
+        center, share, total = weighted_sum(weight, value) / weight.sum(0), slope, closest
+        for scale in settings.scales:
+            off = np.multiply(value, 1 / (center * np.float32(scale)), out=px)
+            off -= np.float32(1 / scale)
+            np.square(off, out=off)
+            off += 1
+            np.divide(weight, off, out=share)
+            total = share.sum(0)
+            center = weighted_sum(share, value) / total
+        share /= total
         center_all[band] = center
-        distance = np.sqrt(away)
-        out[:, 0] = -np.log(relative)
-        out[:, 1] = np.log(share + np.float32(1e-4))
-        out[:, 2] = distance * np.float32(1 / points.block)
-        out[:, 3] = (distance - np.sqrt(closest)) * np.float32(1 / points.block)
-        out[:, 4] = belief
-        out[:, 6] = np.log(np.take(planes.residual, near) + np.float32(1e-3))
-        out[:, 7] = alike
-        out[:, 8] = np.log(value / inverse)
+        relative = np.multiply(value, np.float32(1 / _ALIKE) / center, out=px)
+        _agreement(relative, share, out[:, 7])
+        share += np.float32(1e-4)
+        np.log(share, out=out[:, 1])
+        logarithm = np.log(value, out=value)
+        np.subtract(np.log(center), logarithm, out=out[:, 0])
+        np.subtract(logarithm, np.take(log_inverse, near), out=out[:, 8])
+        out[:, 6] = np.take(log_residual, near)
 
     parallel_map(work, bands(height, settings.bands))
     return Candidates(center_all, about, np.take(own_cell, near_all))
+
+
+def _agreement(relative: FloatImage, share: FloatImage, out: FloatImage) -> None:
+    """Write how heavy those are that say the same as each, itself among them; arrays (9, rows, w).
+
+    ``relative`` is in units of what counts as half the same. With few disagreeing neighbours this tells how many stand
+    behind each.
+    """
+    out[:] = share
+    alike, part = np.empty_like(relative[0]), np.empty_like(relative[0])
+    for one in range(HEARD):
+        for other in range(one):
+            np.subtract(relative[one], relative[other], out=alike)
+            np.square(alike, out=alike)
+            alike += 1
+            np.reciprocal(alike, out=alike)
+            out[one] += np.multiply(alike, share[other], out=part)
+            out[other] += np.multiply(alike, share[one], out=part)

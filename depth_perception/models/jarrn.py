@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
 from depth_perception.models.learned import Array, Prepared
-from depth_perception.models.refiner import reduce
+from depth_perception.models.reduction import reduce
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
 CHANNELS = 5  # colour (3), points, their mask

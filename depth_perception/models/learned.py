@@ -75,7 +75,7 @@ class LearnedCompleter:
         prepared = self.method.prepare(image, sparse, camera)
         outputs = self.run(prepared.inputs) if prepared.inputs else ()
         prediction = self.method.finish(outputs, prepared)
-        if self.calibration is None:
+        if self.calibration is None or not prepared.inputs:  # it was made for what the network says
             return prediction
         density = np.count_nonzero(sparse) / sparse.size
         deviation = self.calibration.apply(prediction.standard_deviation, prediction.depth, density)

@@ -26,7 +26,7 @@ from depth_perception.models.surfels import NARROW, SHRINKING
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
 CHANNELS = 10
-_BLEND = BlendSettings(channels=1)
+_BLEND = BlendSettings()
 _FEW = 1_000  # points up to which plane fits take three iterations each, beyond two
 _DENSE_GRID = 200_000  # most cells on which distances decide how dense points are
 
@@ -36,16 +36,16 @@ class RefinerConfig:
     """``widths``: channels at the grid and at every halving of it; ``blocks``: residual blocks at each.
 
     ``hidden``: channels in which a candidate is judged. ``cells``: most cells of the grid, which sets its step in
-    pixels unless ``step`` does. ``dense``: median distance to the closest point, in pixels, below which the surface
-    model answers alone; 0: never.
+    pixels unless ``step`` does. ``dense``: median distance of a pixel to the closest point, in cells, below which the
+    surface model answers alone; 0: never.
     """
 
-    widths: tuple[int, ...] = (24, 48, 96, 128, 160)
+    widths: tuple[int, ...] = (16, 48, 96, 128, 160)
     blocks: tuple[int, ...] = (1, 1, 1, 1, 1)
-    hidden: int = 24
+    hidden: int = 16
     cells: int = 20_000
     step: int = 0
-    dense: float = 3.2
+    dense: float = 0.8
 
 
 class _Context(NamedTuple):
@@ -75,17 +75,17 @@ class RefinerMethod:
         No input means that the network is not asked.
         """
         config = self.config
-        if config.dense and _usual_distance(sparse) < config.dense:
+        step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
+        if config.dense and _usual_distance(sparse) < config.dense * step:
             answer = complete(image, sparse, SurfaceSettings())
             return Prepared((), 1.0, _Context(1, sparse.shape, image, None, sparse, answer))
-        step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
         points = neighborhood.build(sparse, step)
-        planes = surfels.fit(points, (NARROW[:2], SHRINKING if len(points.rows) <= _FEW else SHRINKING[:2]))
+        planes = surfels.fit(points, (NARROW, SHRINKING) if len(points.rows) <= _FEW else (NARROW[:2], SHRINKING[:2]))
         height, width = points.shape
         small, guide = None, None
         if image is not None:
             small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-            guide = (cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(3 / 255))[None]
+            guide = np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) * np.float32(1 / 255)
         heard = candidates.gather(points, planes, guide, _BLEND)
         features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
         bottom, right = -height % self.multiple, -width % self.multiple
@@ -126,11 +126,11 @@ def _usual_distance(sparse: FloatImage) -> float:
     Not the mean: holes without any point, as the sky, are no reason to call the rest sparse.
     """
     every = max(1, math.ceil(math.sqrt(sparse.size / _DENSE_GRID)))
-    height, width = (size // every * every for size in sparse.shape)
-    free = (sparse[:height, :width] == 0).reshape(height // every, every, width // every, every).all((1, 3))
-    if not free.size or free.all():
-        return math.inf
-    distance = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    height, width = sparse.shape
+    free = np.ones((-(-height // every), -(-width // every)), np.uint8)
+    where = np.flatnonzero(sparse != 0)
+    free[where // width // every, where % width // every] = 0
+    distance = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_3)
     return float(np.median(distance[::2, ::2])) * every
 
 
@@ -171,23 +171,3 @@ def _rays(camera: CameraModel | None, shape: tuple[int, int], step: int) -> Floa
     out = np.empty((2, *shape), np.float32)
     out[0], out[1] = np.clip(x / 2, -1, 1), np.clip(y / 2, -1, 1)[:, None]
     return out
-
-
-def reduce(
-    image: NDArray[np.uint8] | None, sparse: FloatImage, step: int
-) -> tuple[FloatImage, NDArray[np.uint8] | None]:
-    """Return points and image on a grid of ``step`` pixels; of several points in a cell the nearest surface stays."""
-    if step == 1:
-        return sparse, image
-    height, width = sparse.shape
-    shape = (-(-height // step), -(-width // step))
-    where = np.flatnonzero(sparse != 0)
-    values = sparse.reshape(-1)[where]
-    order = np.argsort(-values, kind="stable")  # the nearest is written last
-    where, values = where[order], values[order]
-    grid = np.zeros(shape, np.float32)
-    grid[where // width // step, where % width // step] = values
-    if image is None:
-        return grid, None
-    full = cv2.copyMakeBorder(image, 0, shape[0] * step - height, 0, shape[1] * step - width, cv2.BORDER_REPLICATE)
-    return grid, np.asarray(cv2.resize(full, (shape[1], shape[0]), interpolation=cv2.INTER_AREA), np.uint8)

@@ -82,7 +82,7 @@ def test_weights_are_shares_of_the_hand_made_blend(edge):
 
 def test_the_blend_is_the_surface_models(edge):
     _, points, planes, _, heard = edge
-    usual = blend(points, planes, None, BlendSettings(scales=(0.1, 0.03)))
+    usual = blend(points, planes, None, BlendSettings())
     assert np.allclose(heard.inverse, usual.inverse, rtol=1e-3)
 
 

@@ -81,8 +81,10 @@ def test_without_an_input_the_method_answers_alone(sparse):
     def never(inputs):
         pytest.fail("the network was run")
 
-    result = LearnedCompleter("knows", "1", Knows(), never).infer(None, sparse)
+    doubled = Calibration((0.0,), (0.0, 1.0), ((1.0, 1.0),))  # of the network's deviation, which this is not
+    result = LearnedCompleter("knows", "1", Knows(), never, doubled).infer(None, sparse)
     np.testing.assert_array_equal(result.depth, sparse + 1)
+    np.testing.assert_array_equal(result.standard_deviation, sparse)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from depth_perception.models import neighborhood, surfels
 from depth_perception.models.blend import BlendSettings, blend
 from depth_perception.models.candidates import ABOUT, HEARD
 from depth_perception.models.learned import LearnedCompleter
-from depth_perception.models.refiner import CHANNELS, RefinerConfig, RefinerMethod, reduce
+from depth_perception.models.refiner import CHANNELS, RefinerConfig, RefinerMethod
 from depth_perception.models.surface import SurfaceSettings, complete
 
 SHAPE = (50, 70)
@@ -66,7 +66,7 @@ def test_a_network_that_changes_nothing_gives_the_hand_made_blend_in_metres():
     _, sparse = scene()
     prediction = completer(step=1, **ALWAYS).infer(None, sparse, CAMERA)
     points = neighborhood.build(sparse, 1)
-    expected = blend(points, surfels.fit(points), None, BlendSettings(scales=(0.1, 0.03))).inverse
+    expected = blend(points, surfels.fit(points), None, BlendSettings()).inverse
     assert np.allclose(prediction.depth, 1 / expected, rtol=5e-3)
     assert np.allclose(prediction.standard_deviation, 0.1 * prediction.depth, rtol=1e-3)
 
@@ -127,14 +127,14 @@ def test_the_grid_has_no_more_cells_than_allowed_unless_its_step_is_given():
 
 def test_where_points_are_dense_the_surface_model_answers_alone():
     image, sparse = scene(0.5)
-    prediction = completer(never).infer(image, sparse, CAMERA)
+    prediction = completer(never, dense=3.2).infer(image, sparse, CAMERA)
     expected = complete(image, sparse, SurfaceSettings())
     for part, same in zip(prediction, expected):
         assert np.array_equal(part, same, equal_nan=True)
 
 
 def test_dense_is_what_most_pixels_see():
-    method = RefinerMethod(RefinerConfig(dense=3.2))
+    method = RefinerMethod(RefinerConfig(dense=3.2, step=1))
     _, many = scene(0.5)
     many[:, 40:] = 0  # as the sky
     _, few = scene(0.5)
@@ -146,25 +146,7 @@ def test_dense_is_what_most_pixels_see():
     lattice = np.zeros(SHAPE, np.float32)
     lattice[::16, ::16] = 2  # about six pixels away
     assert method.prepare(None, lattice, None).inputs
-    assert not RefinerMethod(RefinerConfig(dense=12)).prepare(None, lattice, None).inputs
-
-
-def test_of_points_in_one_cell_the_nearest_stays():
-    sparse = np.zeros((5, 7), np.float32)
-    sparse[0, 0], sparse[1, 1], sparse[4, 6] = 5, 2, 9
-    image = np.zeros((5, 7, 3), np.uint8)
-    image[:2, :2] = 100
-    grid, small = reduce(image, sparse, 2)
-    assert grid.shape == (3, 4)
-    assert grid[0, 0] == 2
-    assert grid[2, 3] == 9
-    assert np.count_nonzero(grid) == 2
-    assert small.shape == (3, 4, 3)
-    assert (small[0, 0] == 100).all()
-    assert (small[1:] == 0).all()
-    same, picture = reduce(image, sparse, 1)
-    assert same is sparse
-    assert picture is image
+    assert not RefinerMethod(RefinerConfig(dense=12, step=1)).prepare(None, lattice, None).inputs
 
 
 def test_an_edge_in_the_image_stays_sharp_when_the_grid_is_coarse():

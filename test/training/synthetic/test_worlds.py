@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,19 @@ def test_cameras_are_free_and_see_something(world):
         t = closest_hits(world.scene, origin, ahead / ahead.norm(dim=1, keepdim=True)).t
         assert float(torch.isfinite(t).float().mean()) > 0.2
         assert float(t.min()) > 0.15
+
+
+def test_a_crowded_world_has_cameras_close_to_things_and_a_full_one_says_so():
+    world = build_world(5, "abstract")
+
+    def shrunk(factor):
+        scene = replace(world.scene, center=world.scene.center * factor, half=world.scene.half * factor)
+        return replace(world, scene=scene, place=lambda rng: (*(factor * v for v in world.place(rng)[:3]), 0.0))
+
+    (pose,) = shrunk(0.08).camera_poses(np.random.default_rng(1), 1)
+    assert 0.02 <= clearance(shrunk(0.08).scene, pose[None, :3, 3])[0] < 0.25
+    with pytest.raises(RuntimeError, match="no free place for a camera in this abstract"):
+        shrunk(1e-4).camera_poses(np.random.default_rng(1), 1)
 
 
 def test_clearance_is_the_distance_to_the_nearest_surface(cluttered):

@@ -16,6 +16,8 @@ from training.synthetic.worlds.palette import bank_on
 # Columns: x to the right, y down, z forward of a camera whose body looks along x with z up.
 BODY_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
+_ROOM = (0.25, 0.1, 0.05, 0.02)  # metres around a camera, tried in turn: small worlds full of things have less
+
 Place = Callable[[np.random.Generator], tuple[float, float, float, float]]
 
 
@@ -42,16 +44,25 @@ class World:
     def camera_poses(self, rng: np.random.Generator, n: int, tries: int = 12) -> NDArray[np.float64]:
         """Draw n poses (n, 4, 4) of an optical frame (x right, y down, z forward) in the world.
 
-        None is inside a thing or within 0.2 m of a surface; of up to ``tries`` draws the first is taken that sees
-        neither mostly sky nor mostly one near surface, else the best.
+        None is inside a thing, and where the world has room none is within 0.25 m of a surface; of up to ``tries``
+        draws the first is taken that sees neither mostly sky nor mostly one near surface, else the best. Raises
+        RuntimeError if the world is filled up.
         """
         return np.stack([self._pose(rng, tries) for _ in range(n)])
 
     def _pose(self, rng: np.random.Generator, tries: int) -> NDArray[np.float64]:
+        for room in _ROOM:
+            pose = self._pose_with(room, rng, tries)
+            if pose is not None:
+                return pose
+        raise RuntimeError(f"found no free place for a camera in this {self.kind}")
+
+    def _pose_with(self, room: float, rng: np.random.Generator, tries: int) -> NDArray[np.float64] | None:
+        """Return the best of ``tries`` views from places with ``room`` metres around, None if none of many has it."""
         best, worst = None, np.inf
         for _ in range(tries * 4):
             x, y, z, yaw = self.place(rng)
-            if clearance(self.scene, np.array([[x, y, z]]))[0] < 0.25:
+            if clearance(self.scene, np.array([[x, y, z]]))[0] < room:
                 continue
             pose = np.eye(4)
             steep = 3.0 if rng.random() < 0.15 else 1.0  # hand-held cameras and drones look anywhere
@@ -64,8 +75,6 @@ class World:
             if badness < 0.5 or tries <= 1:
                 break
             tries -= 1
-        if best is None:
-            raise RuntimeError(f"found no free place for a camera in this {self.kind}")
         return best
 
     def _badness(self, pose: NDArray[np.float64]) -> float:
