@@ -98,8 +98,16 @@ _PARTS: dict[str, tuple[str, Callable[[Figures], str]]] = {
 }
 _SECTIONS = tuple(_PARTS.values())
 
+
+def _kept(name: str) -> str:
+    """Return a table that a benchmark of its own keeps beside these figures."""
+    file = FOLDER / name
+    return file.read_text().rstrip() if file.is_file() else NOTHING
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "completion figures": lambda: published().how,
+    "completion resolution": lambda: _kept("resolution.md"),
     **{
         f"completion {name}": functools.partial(lambda make: make(published()), make)
         for name, (_, make) in _PARTS.items()

@@ -26,6 +26,8 @@ class CompletionTask(lightning.LightningModule):
     AdamW with weight decay on matrices only (scalars such as ReZero's must not decay), linear warm-up over ``warmup``
     steps, then a cosine to zero at the trainer's last step. Exponential averages of the weights (``average``) are what
     is validated and exported. ``start_from``: a weight file of the same family to go on from, with a new schedule.
+    ``compiled``: translate the network first (torch.compile, which needs a C++ compiler): a minute for networks that
+    then train faster.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class CompletionTask(lightning.LightningModule):
         warmup: int = 200,
         average: float = 0.998,
         start_from: str | None = None,
+        compiled: bool = False,
     ):
         super().__init__()
         self.family = family
@@ -48,6 +51,7 @@ class CompletionTask(lightning.LightningModule):
         self.warmup = warmup
         self.network = channels_last(networks.build(family, self.config))
         self.start_from = start_from
+        self.compiled = compiled
         self.samples = 0  # seen in training, all processes together
         self._before = 0.0  # seconds in earlier runs
         if start_from:
@@ -115,6 +119,8 @@ class CompletionTask(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Start the clock."""
+        if self.compiled:
+            self.network.compile(dynamic=False)  # in place, so that the names of its parameters stay
         self._start = time.monotonic()
 
     def _spent(self) -> float:
