@@ -1,4 +1,4 @@
-"""Families of learned completers by name: their configuration and their NumPy side."""
+"""Families of learned completers and estimators by name: their configuration and their NumPy side."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _CLASSES = {
     "refiner": ("depth_perception.models.refiner", "RefinerConfig", "RefinerMethod"),
     "jarrn": ("depth_perception.models.jarrn", "JarrnConfig", "JarrnMethod"),
     "clude": ("depth_perception.models.clude", "CludeConfig", "CludeMethod"),
+    "monocular": ("depth_perception.models.monocular", "MonocularConfig", "MonocularMethod"),
 }
 
 

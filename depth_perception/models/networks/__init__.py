@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_CLASSES = {"refiner": "RefinerNetwork", "jarrn": "JarrnNetwork", "clude": "CludeNetwork"}
+_CLASSES = {
+    "refiner": "RefinerNetwork",
+    "jarrn": "JarrnNetwork",
+    "clude": "CludeNetwork",
+    "monocular": "MonocularNetwork",
+}
 
 
 def build(family: str, config: Any):

@@ -17,6 +17,7 @@ SMALL = {
     "refiner": {"widths": [8, 8, 12, 12, 16]},
     "jarrn": {"widths": [8, 8, 8], "bottlenecks": [1, 1, 1], "working_pixels": 20_000},
     "clude": {"widths": [8] * 5, "blocks": [0, 1, 1, 1, 1], "centres_count": 6, "channels": 16, "decoder": [16, 8]},
+    "monocular": {"widths": [8] * 5, "blocks": [1] * 4, "decoder": [8] * 5, "height": 64, "width": 96},
 }
 NOT_PLAIN = {
     "If",
