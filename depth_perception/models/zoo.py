@@ -1,4 +1,4 @@
-"""Completers by name: learned ones from the weight files that are shipped, and those that need no weights."""
+"""Completers and estimators by name: from the weight files that are shipped, and those that need no weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from depth_perception.frames import ScaleKind
 from depth_perception.models import backends, families, weights
 from depth_perception.models.completer import Completer
 from depth_perception.models.diffusion import DiffusionCompleter
+from depth_perception.models.estimator import LearnedEstimator
 from depth_perception.models.fast import FastCompleter
 from depth_perception.models.learned import LearnedCompleter
 from depth_perception.models.weights import FOLDER, WeightError
@@ -22,6 +24,11 @@ LEARNED = {
     "jarrn": ("jarrn", "Learned: JARRN, joint absolute-relative relations"),
     "clude": ("clude", "Learned: CluDe, clustering into depth centres"),
 }
+# the same for depth from images alone
+ESTIMATORS = {
+    "estimation-small": ("monocular", "Learned from video: GAM-Depth, for CPUs"),
+    "estimation-large": ("monocular", "Learned from video: GAM-Depth, for GPUs"),
+}
 _WITHOUT_WEIGHTS: dict[str, Callable[[], Completer]] = {"diffusion": DiffusionCompleter, "fast": FastCompleter}
 
 # completion-small of today is not more accurate on the whole and takes three times as long; see docs/completion.md
@@ -30,7 +37,7 @@ DEFAULT = "diffusion"
 
 @dataclass(frozen=True)
 class Description:
-    """What a completer is. ``scale``: of the depth it gives. The rest is empty for those without weights.
+    """What a completer or estimator is. ``scale``: of the depth it gives. The rest is empty without weights.
 
     ``parameters``: trained values; ``size``: bytes of the weight file; ``training``: what made it.
     """
@@ -53,8 +60,13 @@ def names() -> tuple[str, ...]:
     return (DEFAULT, *(name for name in every if name != DEFAULT))
 
 
+def estimators() -> tuple[str, ...]:
+    """Return the names of all estimators whose weights are shipped, in the order of preference; there may be none."""
+    return tuple(name for name in ESTIMATORS if weight_file(name).is_file())
+
+
 def weight_file(name: str) -> Path:
-    """Return where the weights of a learned completer are shipped."""
+    """Return where the weights of a learned completer or estimator are shipped."""
     return FOLDER / f"{name}.safetensors"
 
 
@@ -68,6 +80,8 @@ def load(name: str, backend: str = "auto", device: str = "auto", file: Path | st
     FileNotFoundError, ImportError naming what to install if nothing here can run a network.
     """
     backends.check_choice(backend, device)
+    if name in ESTIMATORS:
+        raise ValueError(f"{name} estimates and completes nothing; completers: {', '.join(names())}")
     if name in _WITHOUT_WEIGHTS:
         if file:
             raise ValueError(f"{name} has no weights, so it takes no file ({file})")
@@ -78,22 +92,43 @@ def load(name: str, backend: str = "auto", device: str = "auto", file: Path | st
     return LearnedCompleter(name, loaded.version, method, run, loaded.calibration)
 
 
+def load_estimator(
+    name: str, backend: str = "auto", device: str = "auto", file: Path | str | None = None
+) -> LearnedEstimator:
+    """Return a new estimator; arguments and errors as for ``load``.
+
+    What its depth means is ``scale`` in the weight file's field ``training``; ``up_to_scale`` if that says nothing.
+    """
+    backends.check_choice(backend, device)
+    if name not in ESTIMATORS:
+        raise ValueError(f"unknown estimator {name!r}; known: {', '.join(ESTIMATORS)}")
+    loaded = read_weights(name, file)
+    scale = _scale(loaded.source, loaded.training)
+    run = backends.make_runner(loaded, backend, device)
+    method = families.method(loaded.family, loaded.config)
+    return LearnedEstimator(name, loaded.version, method, run, loaded.calibration, scale)
+
+
 def read_weights(name: str, file: Path | str | None = None) -> weights.Weights:
-    """Return the weights of a learned completer, shipped or from ``file``; raises as ``load`` does."""
+    """Return the weights of a learned model, shipped or from ``file``; raises as ``load`` does."""
     path = _file(name, file)
-    return weights.read(path, LEARNED[name][0])
+    return weights.read(path, _about(name)[0])
 
 
 def describe(name: str, file: Path | str | None = None) -> Description:
-    """Return what a completer is without loading it; raises as ``load`` does."""
+    """Return what a completer or estimator is without loading it; raises as ``load`` does."""
     if name in _WITHOUT_WEIGHTS:
         kind = _WITHOUT_WEIGHTS[name]
         return Description(name, kind().version, (inspect.getdoc(kind) or "").partition("\n")[0])
-    info = weights.inspect(_file(name, file), LEARNED[name][0])
+    path = _file(name, file)
+    family, summary = _about(name)
+    info = weights.inspect(path, family)
+    scale = _scale(info.file, info.training) if name in ESTIMATORS else ScaleKind.METRIC
     return Description(
         name,
         info.version,
-        LEARNED[name][1],
+        summary,
+        scale=scale.name.lower(),
         family=info.family,
         parameters=info.parameters,
         size=info.size,
@@ -103,15 +138,29 @@ def describe(name: str, file: Path | str | None = None) -> Description:
     )
 
 
+def _about(name: str) -> tuple[str, str]:
+    """Return family and summary of a learned model."""
+    return LEARNED[name] if name in LEARNED else ESTIMATORS[name]
+
+
+def _scale(source: object, training: dict[str, Any]) -> ScaleKind:
+    told = str(training.get("scale", "up_to_scale"))
+    if told not in (kind.name.lower() for kind in ScaleKind):
+        known = ", ".join(kind.name.lower() for kind in ScaleKind)
+        raise WeightError(f"{source}: field 'training': scale {told!r} is not one of {known}")
+    return ScaleKind[told.upper()]
+
+
 def _file(name: str, file: Path | str | None) -> Path:
     if name in _WITHOUT_WEIGHTS:
         raise ValueError(f"{name} has no weights")
-    if name not in LEARNED:
+    if name not in LEARNED and name not in ESTIMATORS:
         raise ValueError(f"unknown completer {name!r}; known: {', '.join(names())}")
     if file:
         return Path(file)
-    if not weight_file(name).is_file():
-        raise WeightError(
-            f"no weights of {name!r} are shipped: {weight_file(name)} is missing; to train them, type: make weights"
-        )
-    return weight_file(name)
+    if weight_file(name).is_file():
+        return weight_file(name)
+    missing = f"no weights of {name!r} are shipped: {weight_file(name)} is missing"
+    if name in LEARNED:
+        raise WeightError(f"{missing}; to train them, type: make weights")
+    raise WeightError(f"{missing}; name a file of your own, or train one as docs/training.md says")
