@@ -1,1 +1,4 @@
-"""Floor 1: cameras, rigid transforms and where range points fall in an image. NumPy and OpenCV only."""
+"""Floor 1: cameras, rigid transforms, where range points fall in an image, views from other places.
+
+NumPy and OpenCV, but for ``warping``, ``splatting`` and ``virtual_views``, which need torch and nothing else imports.
+"""
