@@ -7,6 +7,7 @@ target; from target and warped source a second, residual pose is told. Both deco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +64,7 @@ class PoseNetwork(nn.Module):
         places = sorted(frames)
         if 0 not in frames:
             raise ValueError(f"no target (0) among frames {places}")
-        pairs = list(zip(places, places[1:]))
+        pairs = list(pairwise(places))
         motions = self(torch.cat([frames[a] for a, _ in pairs]), torch.cat([frames[b] for _, b in pairs]))
         return compose(dict(zip(pairs, motions.chunk(len(pairs)))))
 
@@ -89,10 +90,10 @@ def compose(motions: Mapping[tuple[int, int], Tensor]) -> dict[int, Tensor]:
     """
     places = sorted({place for pair in motions for place in pair})
     poses: dict[int, Tensor] = {}
-    for before, place in zip(places, places[1:]):
+    for before, place in pairwise(places):
         if place > 0:  # forwards in time: one more motion in front
             poses[place] = motions[before, place] @ poses[before] if before else motions[before, place]
-    for place, after in reversed(list(zip(places, places[1:]))):
+    for place, after in reversed(list(pairwise(places))):
         if place < 0:
             back = inverse(motions[place, after])
             poses[place] = back @ poses[after] if after else back
