@@ -1,10 +1,10 @@
 """Video for training: ``python -m training.synthetic.sequences OUT --count N --frames F --size 144x192``.
 
 Writes OUT/SSSSSSSS.npz for each of N sequence numbers: what one camera sees on a smooth way through a world of its
-own. ``K`` (3, 3), ``times`` (F,) in seconds, ``T_world_camera`` (F, 4, 4) of the optical frame, ``world``, its kind, and for
-every frame k ``image_k`` uint8 (H, W, 3), ``depth_k`` float32 (H, W) in metres (NaN: sky or beyond 100 m), ``normal_k`` int8
-(H, W, 3) in the camera's frame times 127 (0: sky) and ``label_k`` uint8 (H, W), an index into CLASSES. k has four
-digits, and reading one frame reads nothing of the others.
+own. ``K`` (3, 3), ``times`` (F,) in seconds, ``T_world_camera`` (F, 4, 4) of the optical frame, ``world``, its kind,
+and for every frame k ``image_k`` uint8 (H, W, 3), ``depth_k`` float32 (H, W) in metres (NaN: sky or beyond 100 m),
+``normal_k`` int8 (H, W, 3) in the camera's frame times 127 (0: sky) and ``label_k`` uint8 (H, W), an index into
+CLASSES. k has four digits, and reading one frame reads nothing of the others.
 
 A sequence is a function of its number and the settings. Files that exist are kept, so a run that was cut short can be
 started again. Exposure, colours and faults of the camera stay the same through a sequence; only noise is new.
@@ -25,11 +25,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from depth_perception.frames import CameraModel
 from training.synthetic.camera_sensor import develop, metered
 from training.synthetic.draft import render_draft
 from training.synthetic.frames import FARTHEST, image_size
+from training.synthetic.renderer import View
 from training.synthetic.viewpoints import random_sensor, white_balance
 from training.synthetic.worlds import KINDS, build_world, journey
 
@@ -82,16 +84,9 @@ def render_sequence(number: int, settings: Settings) -> dict[str, NDArray]:
         if sensor is None:  # automatic exposure, locked: a change would look like a change of the scene
             sensor = random_sensor(rng, metered(radiance[:1], key))
         images = develop(radiance, sensor, generator).cpu().numpy()
-        up = torch.einsum("bi,bhwi->bhw", torch.from_numpy(chosen[:, 2, :3]).to(view.normal), view.normal)
-        labels = classes[view.instance]
-        labels = torch.where(
-            labels == CLASSES.index("wall"),
-            torch.where(up > _LEVEL, CLASSES.index("floor"), torch.where(up < -_LEVEL, CLASSES.index("ceiling"), labels)),
-            labels,
-        )  # fmt: skip
-        labels = torch.where(torch.isfinite(view.depth), labels, 0).to(torch.uint8).cpu().numpy()
+        labels = _labels(classes[view.instance], view, torch.from_numpy(chosen)).to(torch.uint8).cpu().numpy()
         depth = view.depth.cpu().numpy().astype(np.float32)
-        depth = np.where(depth <= FARTHEST, depth, np.float32(np.nan))
+        depth[depth > FARTHEST] = np.nan
         normals = (127 * torch.nan_to_num(view.normal)).round().to(torch.int8).cpu().numpy()
         for k in range(len(chosen)):
             parts = {"image": images[k], "depth": depth[k], "normal": normals[k], "label": labels[k]}
@@ -104,6 +99,14 @@ def _camera(rng: np.random.Generator, settings: Settings) -> CameraModel:
     f = width / 2 / math.tan(math.radians(rng.uniform(*settings.view)) / 2)
     off = rng.normal(0.0, 0.01, 2).clip(-0.03, 0.03) * (width, height)
     return CameraModel.pinhole(f, f, (width - 1) / 2 + float(off[0]), (height - 1) / 2 + float(off[1]), width, height)
+
+
+def _labels(classes: Tensor, view: View, poses: Tensor) -> Tensor:
+    """Return (B, H, W) of ``classes`` with floors and ceilings told from walls, and 0 where nothing is."""
+    floor, wall, ceiling = (CLASSES.index(name) for name in ("floor", "wall", "ceiling"))
+    up = torch.einsum("bi,bhwi->bhw", poses[:, 2, :3].to(view.normal), view.normal)  # along the world's z
+    level = torch.where(up > _LEVEL, floor, torch.where(up < -_LEVEL, ceiling, wall))
+    return torch.where(torch.isfinite(view.depth), torch.where(classes == wall, level, classes), 0)
 
 
 def _class_of(name: str) -> int:
