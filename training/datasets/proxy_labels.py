@@ -58,7 +58,7 @@ class RenderedLabels:
         for kind in np.unique(label):
             count, region = cv2.connectedComponents((label == kind).astype(np.uint8))
             wrong = np.asarray(rng.random(count) < self.noise)
-            value = rng.integers(1, self.classes, count)
+            value = rng.integers(1, self.classes, (int(count),))
             label = np.where(wrong[region] & (frame.label == kind), value[region], label)
         return label
 

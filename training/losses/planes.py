@@ -1,6 +1,7 @@
 """What rooms are made of: planes, mostly at right angles. Optional terms that GAM-Depth takes from StructDepth.
 
-Li et al., *StructDepth: Leveraging the structural regularities for self-supervised indoor depth estimation* (ICCV 2021).
+Li et al., *StructDepth: Leveraging the structural regularities for self-supervised indoor depth estimation* (ICCV
+2021).
 """
 
 from __future__ import annotations
