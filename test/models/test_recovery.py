@@ -1,0 +1,200 @@
+"""The shift and the focal length of a network that knows a room from everywhere, but for what is to be found."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from depth_perception.geometry.virtual_views import PoseRange, inverse_pose  # noqa: E402
+from depth_perception.geometry.warping import rays  # noqa: E402
+from depth_perception.models import recovery  # noqa: E402
+from depth_perception.models.recovery import (  # noqa: E402
+    RecoveryConfig,
+    SelfConsistency,
+    guessed_intrinsics,
+    minimise,
+    recover,
+    recover_focal,
+    recover_shift,
+    valleys,
+    with_focal,
+)
+
+HEIGHT, WIDTH = 30, 40
+K = guessed_intrinsics(2, (HEIGHT, WIDTH), 65.0)
+PLACES = torch.eye(4).repeat(2, 1, 1)
+PLACES[1, :3, 3] = torch.tensor([0.6, 0.2, 0.8])
+VIEWS = RecoveryConfig(views=2)
+IMAGES = torch.stack([torch.full((3, HEIGHT, WIDTH), 0.25), torch.full((3, HEIGHT, WIDTH), 0.75)])
+
+
+def place_of(image: torch.Tensor) -> torch.Tensor:
+    """Where each picture was taken: the colour tells, seen from elsewhere too."""
+    return PLACES[(image.mean((1, 2, 3)) > 0.5).long()]
+
+
+class Room:
+    """Inside of a box 5 x 3 x 6.5 m with a leaning wall, seen from two places; depths lack ``shift``."""
+
+    def __init__(self, shift: float = 0.0, noise: float = 0.0):
+        self.shift = shift
+        self.noise = noise
+        self.median = float(self.depth(PLACES).median())
+
+    def depth(self, T_world_camera: torch.Tensor) -> torch.Tensor:
+        directions = (T_world_camera[:, :3, :3] @ rays(K, HEIGHT, WIDTH).flatten(2)).view(-1, 3, HEIGHT, WIDTH)
+        origin = T_world_camera[:, :3, 3]
+        depth = torch.full((len(origin), 1, HEIGHT, WIDTH), math.inf)
+        for *normal, distance in ((1, 0, 0, 2.5), (-1, 0, 0.3, 2.6), (0, 1, 0, 1.2), (0, -1, 0, 1.8), (0, 0, 1, 5.0)):
+            n = torch.tensor(normal, dtype=torch.float32)
+            away = (distance - origin @ n).view(-1, 1, 1, 1)
+            t = away / (directions * n.view(1, 3, 1, 1)).sum(1, keepdim=True)
+            depth = torch.where(t > 0, torch.minimum(depth, t), depth)
+        return depth
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        return self.depth(place_of(image)) - self.shift
+
+    def in_view(self, image: torch.Tensor, T_view_frame: torch.Tensor) -> torch.Tensor:
+        wave = torch.sin(torch.arange(WIDTH) * 0.7 + 40 * T_view_frame[:, 0, 2].view(-1, 1, 1, 1))
+        return self.depth(place_of(image) @ inverse_pose(T_view_frame)) * (1 + self.noise * wave) - self.shift
+
+    def consistency(self, config: RecoveryConfig = VIEWS) -> SelfConsistency:
+        return SelfConsistency(self, IMAGES, config, self.in_view)
+
+
+@pytest.mark.parametrize("share", [-0.2, 0.1, 0.3])
+def test_the_shift_of_a_domain_is_found(share):
+    shift = share * Room().median
+    search = recover_shift(Room(shift).consistency(), K)
+    assert search.best == pytest.approx(shift, abs=0.01 * Room().median)
+    assert search.has_minimum
+    assert search.error < 0.1 * max(e for e in search.errors if math.isfinite(e))
+    assert list(search.tried) == sorted(search.tried)
+
+
+@pytest.mark.parametrize("guess", [50.0, 65.0, 85.0])
+def test_the_focal_length_is_found(guess):
+    start = guessed_intrinsics(2, (HEIGHT, WIDTH), guess)
+    search = recover_focal(Room().consistency(), start)
+    assert search.best * float(start[0, 0, 0]) == pytest.approx(float(K[0, 0, 0]), rel=0.02)
+    assert search.has_minimum
+
+
+def test_both_are_found_in_turn_and_one_turn_is_not_enough():
+    shift = 0.15 * Room().median
+    start, config = guessed_intrinsics(2, (HEIGHT, WIDTH), 55.0), RecoveryConfig(views=1)
+    found = [recover(Room(shift).consistency(config), start, rounds) for rounds in (1, 3)]
+    miss = [abs(f.shift - shift) / Room().median for f in found]
+    assert miss[1] < 0.5 * miss[0]
+    assert miss[1] < 0.03
+    assert float(found[1].K[0, 0, 0]) == pytest.approx(float(K[0, 0, 0]), rel=0.05)
+
+
+def test_noise_does_not_push_the_shift_up():
+    """Divided by the shifted depth, noise alone would ask for a shift without end."""
+    shift = 0.1 * Room().median
+    search = recover_shift(Room(shift, noise=0.02).consistency(RecoveryConfig(views=4)), K)
+    assert search.best == pytest.approx(shift, abs=0.05 * Room().median)
+
+
+def test_without_a_turn_no_shift_is_found():
+    still = RecoveryConfig(views=2, reach=PoseRange(0, 0, 0, 0.05, 0.05))
+    turned, flat = (recover_shift(Room(0.5).consistency(c), K) for c in (VIEWS, still))
+
+    def contrast(search):
+        values = [e for e in search.errors if math.isfinite(e)]
+        return max(values) - min(values)
+
+    assert contrast(flat) < 0.35 * contrast(turned)
+
+
+def test_the_scale_makes_no_difference():
+    """A network that sees all three times as large has three times the shift, and as good a curve."""
+    room = Room(0.4)
+
+    def far(image, T):
+        T = T.clone()
+        T[:, :3, 3] /= 3
+        return 3 * room.in_view(image, T)
+
+    large = recover_shift(SelfConsistency(lambda image: 3 * room(image), IMAGES, VIEWS, far), K)
+    small = recover_shift(room.consistency(), K)
+    assert large.best == pytest.approx(3 * small.best, rel=0.02)
+    assert large.error == pytest.approx(small.error, abs=1e-3)
+
+
+def test_the_frozen_network_is_given_pictures_without_holes():
+    shown = []
+
+    def network(image):
+        shown.append(image)
+        return Room()(image)
+
+    SelfConsistency(network, torch.rand(2, 3, HEIGHT, WIDTH) + 0.5, RecoveryConfig(views=1))(K)
+    assert len(shown) == 2
+    assert min(float(image.min()) for image in shown) >= 0.5
+
+
+def test_images_in_parts_give_the_same():
+    parts = Room().consistency(RecoveryConfig(views=2, batch=1))
+    assert parts(K, 0.3) == pytest.approx(Room().consistency()(K, 0.3), rel=1e-4)
+
+
+def test_nonsense_is_refused():
+    images = torch.rand(2, 3, HEIGHT, WIDTH)
+    with pytest.raises(ValueError, match="knows no depth"):
+        SelfConsistency(lambda image: torch.full((2, 1, HEIGHT, WIDTH), math.nan), images)
+    with pytest.raises(ValueError, match="wanted"):
+        SelfConsistency(lambda image: torch.ones(2, HEIGHT, WIDTH), images)
+    with pytest.raises(ValueError, match="round"):
+        recover(Room().consistency(), K, 0)
+
+
+def test_a_shift_that_turns_the_scene_inside_out_is_none():
+    assert math.isinf(Room().consistency()(K, -0.95 * Room().median))
+
+
+def test_minimum_of_a_known_function():
+    search = minimise(lambda x: abs(x - 0.337), (-1.0, 0.0, 1.0, 2.0), 0.001)
+    assert search.best == pytest.approx(0.337, abs=0.001)
+    assert search.errors == pytest.approx((1.337, 0.337, 0.663, 1.663))
+    assert search.has_minimum
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: x, lambda x: -x, lambda x: math.cos(3 * x), lambda x: math.inf],
+    ids=["rises", "falls", "two", "nothing"],
+)
+def test_a_curve_without_one_minimum_says_so(function):
+    assert not minimise(function, [x / 4 for x in range(-8, 9)], 0.01).has_minimum
+
+
+def test_ripples_are_no_minima_and_unknown_ends_are_walls():
+    assert valleys([5, 3, 3.1, 1, 1.2, 1.1, 4], 0.5) == [3]
+    assert valleys([5, 1, 4, 2, 5], 0.5) == [1, 3]
+    assert valleys([math.inf, 1, 2, math.nan], 0.1) == [1]
+    assert valleys([1, 2, 3, 2.5, 0], 0.6) == [0, 4]
+    assert valleys([2, 2, 2], 0.1) == [0]
+
+
+def test_points_must_ascend():
+    with pytest.raises(ValueError, match="ascending"):
+        minimise(abs, (0.0, 2.0, 1.0), 0.1)
+
+
+def test_intrinsics():
+    guess = guessed_intrinsics(1, (480, 640), 90.0)[0]
+    assert guess[0].tolist() == pytest.approx([320, 0, 319.5])
+    assert guess[1].tolist() == pytest.approx([0, 320, 239.5])
+    assert with_focal(guess[None], 2.0)[0].tolist() == [[640, 0, 319.5], [0, 640, 239.5], [0, 0, 1]]
+
+
+def test_the_defaults_cover_what_is_common():
+    assert recovery.FOCAL_FACTORS[0] == pytest.approx(0.5)
+    assert recovery.FOCAL_FACTORS[-1] == pytest.approx(2)
+    assert 0.0 in recovery.SHIFT_SHARES
