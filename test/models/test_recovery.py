@@ -45,7 +45,7 @@ class Room:
         self.median = float(self.depth(PLACES).median())
 
     def depth(self, T_world_camera: torch.Tensor) -> torch.Tensor:
-        directions = (T_world_camera[:, :3, :3] @ rays(K, HEIGHT, WIDTH).flatten(2)).view(-1, 3, HEIGHT, WIDTH)
+        directions = (T_world_camera[:, :3, :3] @ rays(K[:1], HEIGHT, WIDTH).flatten(2)).view(-1, 3, HEIGHT, WIDTH)
         origin = T_world_camera[:, :3, 3]
         depth = torch.full((len(origin), 1, HEIGHT, WIDTH), math.inf)
         for *normal, distance in ((1, 0, 0, 2.5), (-1, 0, 0.3, 2.6), (0, 1, 0, 1.2), (0, -1, 0, 1.8), (0, 0, 1, 5.0)):
