@@ -161,6 +161,9 @@ class DepthEstimate:
     latency: dict[str, float] = field(default_factory=dict)  # seconds by stage
     inlier: FloatImage | None = None  # as in DepthPrediction
     wide: float = GAUSSIAN_95  # standard deviations that make a 95 % interval; errors may have heavier tails
+    scale_factor: float = 1.0  # what the model's own depth was multiplied by
+    scale_deviation: float = 0.0  # of the factor's logarithm; already in standard_deviation
+    scale_source: str = ""  # what told the factor last: points, odometry or floor
 
     @property
     def mask(self) -> NDArray[np.bool_]:

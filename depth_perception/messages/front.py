@@ -31,6 +31,7 @@ from depth_perception.pipelines.synchronizer import SyncedSet, Synchronizer, Syn
 __all__ = ["CompletionFront", "FrontError", "FrontSettings", "FrontStatistics"]
 
 NANOSECONDS = 1_000_000_000
+NO_RANGE_DATA = "no range data arrived in time for this image"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class FrontSettings:
     time_unit: str = "auto"
     fixed_frame: str = ""
     use_latest_transform: bool = False
+    wants_pose: bool = False
 
     @classmethod
     def from_parameters(cls, values: Mapping[str, Value]) -> FrontSettings:
@@ -71,6 +73,7 @@ class FrontSettings:
             time_unit=str(values["cloud.time_unit"]),
             fixed_frame=str(values["transform.fixed_frame"]).lstrip("/"),
             use_latest_transform=bool(values["transform.use_latest"]),
+            wants_pose=bool(values["streaming.enabled"]),
         )
 
     @property
@@ -194,7 +197,7 @@ class CompletionFront:
         latency = {"decode": decoded - started}
         if synced.other is None or synced.other_stamp is None:
             sparse = SparseDepth.from_image(np.zeros(frame.camera.shape, np.float32))
-            notes += ("no range data arrived in time for this image",)
+            notes += (NO_RANGE_DATA,)
         elif settings.source == "depth":
             sparse = self._measured_pixels(synced.other, frame, raw_camera, settings)
         else:
@@ -216,7 +219,18 @@ class CompletionFront:
             if settings.remove_hidden:
                 sparse = remove_hidden(sparse, settings.hidden_tolerance, frame.camera, T_camera_lidar)
             latency["project"] = clock() - before
-        return CompletionInput(frame, sparse, synced.interval, age, notes, latency)
+        pose, pose_notes = self._pose(frame, settings)
+        return CompletionInput(frame, sparse, synced.interval, age, notes + pose_notes, latency, pose)
+
+    def _pose(self, frame: CameraFrame, settings: FrontSettings) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """Return T_fixed_camera at the image's stamp if it is wanted and known, and notes."""
+        if not settings.wants_pose or not settings.fixed_frame:
+            return None, ()
+        try:
+            stamp = None if settings.use_latest_transform else frame.stamp
+            return self._transforms.lookup(settings.fixed_frame, frame.frame_id, stamp), ()
+        except TransformError as error:
+            return None, (f"where the camera {frame.frame_id!r} is in {settings.fixed_frame!r} is not known: {error}",)
 
     def _camera_frame(
         self, synced: SyncedSet, settings: FrontSettings

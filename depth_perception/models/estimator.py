@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage, ScaleKind
 from depth_perception.models.calibration import Calibration
-from depth_perception.models.completer import check_inputs
+from depth_perception.models.completer import check_inputs, unknown
 from depth_perception.models.learned import Array, Prepared, Runner
 
 
@@ -82,6 +82,16 @@ class LearnedEstimator:
             # relative to depth, so it holds in any unit; there is no density, and the table has but one
             deviation = self.calibration.apply(deviation, depth, 1.0)
         return DepthPrediction(depth, deviation, np.full(depth.shape, np.nan, np.float32))
+
+
+class NoEstimator:
+    """Knows nothing, and says so: in place of an estimator that is not there yet."""
+
+    name, version, scale = "none", "", ScaleKind.RELATIVE
+
+    def infer(self, image: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthPrediction:
+        """Return NaN everywhere; see ``Estimator.infer``."""
+        return unknown(check_image(image, camera)[1].shape)
 
 
 def check_image(image: NDArray, camera: CameraModel | None) -> tuple[NDArray[np.uint8], FloatImage]:

@@ -10,11 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from depth_perception.frames import GAUSSIAN_95, CameraFrame, DepthEstimate, ScaleKind, SparseDepth
+from depth_perception.frames import (
+    GAUSSIAN_95,
+    CameraFrame,
+    DepthEstimate,
+    DepthPrediction,
+    FloatImage,
+    ScaleKind,
+    SparseDepth,
+)
 from depth_perception.models.completer import Completer
 from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice
 from depth_perception.pipelines.parameters import Value
+from depth_perception.pipelines.streaming import Streaming, StreamingSettings, motion_between
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +34,8 @@ class CompletionInput:
     ``interval`` is the stamp of the range data minus the stamp of the image, in seconds (None
     without range data); ``transform_age`` how much older than the image the newest transform was,
     in seconds (None when every transform is static); ``notes`` are remarks for the diagnostics;
-    ``latency`` holds the seconds already spent, by stage.
+    ``latency`` holds the seconds already spent, by stage. ``T_fixed_camera`` (4, 4) is where the camera is in a world
+    that stands still, None if nobody asked for it or it is not known.
     """
 
     frame: CameraFrame
@@ -33,16 +44,18 @@ class CompletionInput:
     transform_age: float | None = None
     notes: tuple[str, ...] = ()
     latency: Mapping[str, float] = field(default_factory=dict)
+    T_fixed_camera: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class CompletionSettings:
-    """The parameters that shape the result: model, published range [m], relative deviation limit."""
+    """The parameters that shape the result: model, published range [m], relative deviation limit, streaming."""
 
     model: ModelChoice = field(default_factory=lambda: ModelChoice(FALLBACK))
     min_depth: float = 0.3
     max_depth: float = 80.0
     max_relative_deviation: float = 0.0
+    streaming: StreamingSettings = field(default_factory=StreamingSettings)
 
     def __post_init__(self) -> None:
         """Raise ValueError if the published range is empty."""
@@ -57,6 +70,7 @@ class CompletionSettings:
             min_depth=float(values["depth.min"]),
             max_depth=float(values["depth.max"]),
             max_relative_deviation=float(values["depth.max_relative_deviation"]),
+            streaming=StreamingSettings.from_parameters(values),
         )
 
 
@@ -70,6 +84,13 @@ class CompletionPipeline:
         """Load the model of ``settings`` unless ``completer`` is given; raises ValueError if it cannot be had."""
         self.settings = settings
         self.completer: Completer = settings.model.load() if completer is None else completer
+        self.streaming = Streaming(settings.streaming)
+        self._last: tuple[str, NDArray[np.float64] | None] | None = None  # model and T_fixed_camera of the last frame
+
+    def reset(self, reason: str) -> None:
+        """Forget the last frame, as after a time jump."""
+        self.streaming.reset(reason)
+        self._last = None
 
     def run(self, given: CompletionInput) -> DepthEstimate:
         """Return dense depth and its standard deviation, registered to ``given.frame``.
@@ -81,7 +102,7 @@ class CompletionPipeline:
         started = time.perf_counter()
         predicted = self.completer.infer(frame.image, given.sparse.image(), frame.camera)
         completed = time.perf_counter()
-        depth, deviation = predicted.depth, predicted.standard_deviation
+        depth, deviation = self._stream(given, predicted)
         with np.errstate(invalid="ignore"):
             keep = (depth >= settings.min_depth) & (depth <= settings.max_depth)
             if settings.max_relative_deviation > 0:
@@ -105,4 +126,18 @@ class CompletionPipeline:
             latency=latency,
             inlier=predicted.inlier,
             wide=getattr(getattr(self.completer, "calibration", None), "wide", GAUSSIAN_95),
+        )
+
+    def _stream(self, given: CompletionInput, predicted: DepthPrediction) -> tuple[FloatImage, FloatImage]:
+        """Return depth and deviation with those of the frames before averaged in, if that is wanted."""
+        if not self.settings.streaming.enabled:
+            return predicted.depth, predicted.standard_deviation
+        frame, model = given.frame, f"{self.completer.name} {self.completer.version}"
+        if self._last is not None and self._last[0] != model:
+            self.reset("model")
+        self.streaming.settings = self.settings.streaming
+        T = motion_between(None if self._last is None else self._last[1], given.T_fixed_camera)
+        self._last = (model, given.T_fixed_camera)
+        return self.streaming.update(
+            predicted.depth, predicted.standard_deviation, frame.image, frame.camera, frame.stamp, T
         )

@@ -8,6 +8,23 @@ from depth_perception.pipelines.model_selection import MODELS
 from depth_perception.pipelines.parameters import Parameter as P
 from depth_perception.pipelines.parameters import ParameterTable
 
+STREAMING_PARAMETERS = (
+    P(
+        "streaming.enabled",
+        False,
+        "Average depth over frames, moved along with the camera (by transform.fixed_frame) or where the image is still.",
+    ),
+    P("streaming.memory", 0.5, "How long a still scene is averaged over.", "s", 0.01, 60.0),
+    P(
+        "streaming.gate",
+        3.0,
+        "Depth that differs by more than so many of its usual differences between frames is new and passes at once.",
+        "",
+        0.1,
+        100.0,
+    ),
+)
+
 COMPLETION_PARAMETERS = ParameterTable(
     [
         P(
@@ -129,6 +146,7 @@ COMPLETION_PARAMETERS = ParameterTable(
             0.0,
             10.0,
         ),
+        *STREAMING_PARAMETERS,
         P("output.organized", False, "Publish one point a pixel with NaN for unknown, instead of the valid ones only."),
         P("output.cloud_stride", 1, "Take every n-th row and column into the cloud.", "pixel", 1, 64),
         P(

@@ -1,16 +1,18 @@
-"""Which completion model is wanted, what speaks against it on this machine, and how it is loaded and warmed up."""
+"""Which model is wanted, what speaks against it on this machine, and how it is loaded and warmed up."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from depth_perception.frames import CameraModel
 from depth_perception.models import backends, zoo
 from depth_perception.models.completer import Completer
+from depth_perception.models.estimator import Estimator, NoEstimator
 from depth_perception.pipelines.parameters import Value
 
 LEARNED = ("completion-small", "completion-large", "clude", "jarrn")
@@ -18,6 +20,9 @@ WEIGHT_FREE = ("diffusion", "fast")
 MODELS = (*LEARNED, *WEIGHT_FREE)
 FALLBACK = "diffusion"
 """Answers where the wanted model cannot; it needs neither weights nor libraries."""
+
+ESTIMATORS = tuple(zoo.ESTIMATORS)
+NO_ESTIMATOR = "none"
 
 _DENSITIES = (0.001, 0.03, 0.2)
 """Shares of measured pixels to warm up with: models choose their working resolution by density."""
@@ -34,11 +39,12 @@ class ModelChoice:
     backend: str = "auto"
     device: str = "auto"
     file: str = ""
+    kind: ClassVar[str] = "completion"
 
     def __post_init__(self) -> None:
         """Raise ValueError for a name, backend or device that there is not."""
-        if self.name not in MODELS:
-            raise ValueError(f"unknown completion model {self.name!r}; known: {', '.join(MODELS)}")
+        if self.name not in self.known():
+            raise ValueError(f"unknown {self.kind} model {self.name!r}; known: {', '.join(self.known())}")
         backends.check_choice(self.backend, self.device)
         if not self.is_learned:
             for field in ("backend", "device"):
@@ -66,20 +72,31 @@ class ModelChoice:
         wishes += [self.file] if self.file else []
         return f"{self.name} ({', '.join(wishes)})" if wishes else self.name
 
+    def known(self) -> tuple[str, ...]:
+        """Return the names that there are, with weights or without."""
+        return MODELS
+
+    def available(self) -> tuple[str, ...]:
+        """Return the names that can be had without weights of the user's own."""
+        return zoo.names()
+
     def problem(self) -> str:
         """Return why the model cannot be had, as far as that shows at once without loading; empty if nothing does."""
         if not self.is_learned:
             return ""
-        if not self.file and self.name not in zoo.names():
-            return (
-                f"no weights of {self.name} come with this installation; make them with: make weights, name your own "
-                f"in model_file, or choose one of {', '.join(zoo.names())}"
-            )
+        if not self.file and self.name not in self.available():
+            return self._no_weights()
         try:
             zoo.describe(self.name, self.file or None)
         except (ValueError, OSError, ImportError) as error:
             return str(error)
         return self._missing_library() or self._missing_device()
+
+    def _no_weights(self) -> str:
+        return (
+            f"no weights of {self.name} come with this installation; make them with: make weights, name your own "
+            f"in model_file, or choose one of {', '.join(self.available())}"
+        )
 
     def _missing_library(self) -> str:
         if self.backend != "auto":
@@ -97,13 +114,59 @@ class ModelChoice:
             return ""
         return f"device {self.device}: no GPU that a backend which is installed can use"
 
-    def load(self) -> Completer:
+    def load(self) -> Any:
         """Return the model, not warmed up; raises ValueError, OSError or whatever its libraries raise."""
         if problem := self.problem():
             raise ValueError(problem)
         if not self.is_learned:
             return zoo.load(self.name)
         return zoo.load(self.name, backend=self.backend, device=self.device, file=self.file or None)
+
+
+class EstimatorChoice(ModelChoice):
+    """The same for depth from images alone; NO_ESTIMATOR is the one that knows nothing."""
+
+    kind: ClassVar[str] = "estimation"
+
+    @classmethod
+    def from_parameters(cls, values: Mapping[str, Value], name: str | None = None) -> EstimatorChoice:
+        """Pick the choice out of the values of ESTIMATION_PARAMETERS; see ``ModelChoice``."""
+        return cast("EstimatorChoice", super().from_parameters(values, name))
+
+    @property
+    def is_learned(self) -> bool:
+        """True if the model has weights."""
+        return self.name != NO_ESTIMATOR
+
+    def known(self) -> tuple[str, ...]:
+        """See ``ModelChoice``."""
+        return (*ESTIMATORS, NO_ESTIMATOR)
+
+    def available(self) -> tuple[str, ...]:
+        """See ``ModelChoice``."""
+        return (*zoo.estimators(), NO_ESTIMATOR)
+
+    def _no_weights(self) -> str:
+        others = f", or choose one of {', '.join(zoo.estimators())}" if zoo.estimators() else ""
+        return (
+            f"no weights of {self.name} come with this installation; name your own in model_file, trained as "
+            f"docs/training.md says{others}"
+        )
+
+    def load(self) -> Estimator:
+        """See ``ModelChoice``."""
+        if problem := self.problem():
+            raise ValueError(problem)
+        if not self.is_learned:
+            return NoEstimator()
+        return zoo.load_estimator(self.name, backend=self.backend, device=self.device, file=self.file or None)
+
+
+def warm_up_estimator(estimator: Estimator, shape: tuple[int, int]) -> None:
+    """Run made-up frames of (height, width) through ``estimator``; see ``warm_up``."""
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for _ in range(2):
+        estimator.infer(image)
 
 
 def warm_up(completer: Completer, shape: tuple[int, int]) -> None:

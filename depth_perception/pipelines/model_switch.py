@@ -1,12 +1,12 @@
-"""Changes the completion model while frames flow: the next one is loaded and warmed up beside the one in use."""
+"""Changes the model while frames flow: the next one is loaded and warmed up beside the one in use."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from depth_perception.models.completer import Completer
 from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice, warm_up
 
 Shape = tuple[int, int]
@@ -15,24 +15,32 @@ USUAL_SHAPE = (480, 640)  # what a model is warmed up with before the first fram
 
 
 class ModelSwitch:
-    """Holds the completer in use; a wish takes over between two frames, once it can answer without delay.
+    """Holds the completer or estimator in use; a wish takes over between two frames, once it can answer without delay.
 
-    The newest wish wins. Until a first learned model is ready, ``FALLBACK`` answers. Methods may be called from any
-    thread, ``take`` only from the one that runs the completer.
+    The newest wish wins. Until a first learned model is ready, ``fallback`` answers. Methods may be called from any
+    thread, ``take`` only from the one that runs the model.
     """
 
-    def __init__(self, choice: ModelChoice, on_failed: Callable[[ModelChoice, Exception], None]):
+    def __init__(
+        self,
+        choice: ModelChoice,
+        on_failed: Callable[[ModelChoice, Exception], None],
+        fallback: ModelChoice | None = None,
+        warm_up: Callable[[Any, Shape], None] = warm_up,
+    ):
         """Begin with ``choice``; raises whatever loading a model without weights raises.
 
         ``on_failed(wish, error)`` hears, on any thread, of a model that could not be loaded; the old one stays.
+        ``fallback``: FALLBACK unless given. ``warm_up(model, shape)`` runs a new model once.
         """
         self._on_failed = on_failed
+        self._warm_up = warm_up
         self._lock = threading.Lock()
-        self._choice = ModelChoice(FALLBACK) if choice.is_learned else choice
+        self._choice = (fallback or ModelChoice(FALLBACK)) if choice.is_learned else choice
         self._completer = self._choice.load()
         self._wish: ModelChoice | None = None
         self._since = 0.0
-        self._candidate: Completer | None = None
+        self._candidate: Any = None
         self._warm: set[Shape] = set()
         self._shape = USUAL_SHAPE
         self._thread: threading.Thread | None = None
@@ -44,8 +52,8 @@ class ModelSwitch:
         return self._choice
 
     @property
-    def completer(self) -> Completer:
-        """The completer in use."""
+    def completer(self) -> Any:
+        """The model in use."""
         return self._completer
 
     @property
@@ -87,8 +95,8 @@ class ModelSwitch:
             if self._wish is choice:
                 self._candidate = completer
 
-    def take(self, shape: Shape) -> Completer:
-        """Return the completer for the next frame, which has (height, width) ``shape``."""
+    def take(self, shape: Shape) -> Any:
+        """Return the model for the next frame, which has (height, width) ``shape``."""
         with self._lock:
             self._shape = shape
             wish, candidate = self._wish, self._candidate
@@ -108,7 +116,7 @@ class ModelSwitch:
             thread.join(timeout)
         return not self.is_loading
 
-    def _job(self) -> tuple[ModelChoice, Completer | None, Shape] | None:
+    def _job(self) -> tuple[ModelChoice, Any, Shape] | None:
         """Return what the thread has to do next: load the wish, warm it up for a size."""
         wish, candidate = self._wish, self._candidate
         if wish is None or not wish.is_learned or (candidate is not None and self._shape in self._warm):
@@ -131,7 +139,7 @@ class ModelSwitch:
             wish, completer, shape = job
             try:
                 completer = wish.load() if completer is None else completer
-                warm_up(completer, shape)
+                self._warm_up(completer, shape)
             except Exception as error:  # libraries raise whatever they like; the old model goes on
                 self._fail(wish, error)
                 continue

@@ -11,6 +11,7 @@ in each frame. That part is no smaller in an average, and the deviation given ou
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, FloatImage
+from depth_perception.geometry.transforms import invert
+from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.still_image import StillImage
 from depth_perception.pipelines.view_change import Layers, largest_flow, moved_layers
 
@@ -49,6 +52,15 @@ class StreamingSettings:
         for name in ("memory", "gate", "longest_gap"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"streaming.{name} must be above 0, got {getattr(self, name)}")
+
+    @classmethod
+    def from_parameters(cls, values: Mapping[str, Value]) -> StreamingSettings:
+        """Pick the settings out of the values of a parameter table."""
+        return cls(
+            enabled=bool(values["streaming.enabled"]),
+            memory=float(values["streaming.memory"]),
+            gate=float(values["streaming.gate"]),
+        )
 
 
 class Streaming:
@@ -180,3 +192,12 @@ class Streaming:
         # a cut to another scene must not pass for noise
         self.noise = float(np.clip(self.noise * np.clip(factor, 0.5, 2.0) ** _LEARNING, low, high))
         self.coherence += _LEARNING * (float(np.clip(left, _LEAST_COHERENCE, 1)) - self.coherence)
+
+
+def motion_between(
+    T_fixed_last: NDArray[np.float64] | None, T_fixed_now: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Return T_now_last (4, 4) from two poses of the camera in a world that stands still; None if one is not known."""
+    if T_fixed_last is None or T_fixed_now is None:
+        return None
+    return np.asarray(invert(T_fixed_now) @ T_fixed_last, np.float64)

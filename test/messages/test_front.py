@@ -246,3 +246,20 @@ def test_a_partial_set_carries_no_measurement_and_says_so():
     assert len(given.sparse) == 0
     assert given.interval is None
     assert "no range data" in given.notes[0]
+
+
+def test_the_cameras_pose_is_looked_up_only_for_those_who_want_it():
+    stamp = 2 * SECOND
+    for streaming, fixed, expected in ((True, "odom", 10.0), (False, "odom", None), (True, "", None)):
+        recorder = Recorder(moving_tree(), transform__fixed_frame=fixed, streaming__enabled=streaming)
+        recorder.front.on_camera_info(info_message(stamp), stamp)
+        recorder.front.on_points(cloud_message(stamp, [[0, 0.2, 4.0]]), stamp)
+        recorder.front.on_image(image_message(stamp), stamp)
+        (given,) = recorder.inputs
+        assert (None if given.T_fixed_camera is None else given.T_fixed_camera[2, 3]) == expected
+        assert not any("camera" in note for note in given.notes)
+    recorder = Recorder(streaming__enabled=True, transform__fixed_frame="map")
+    recorder.front.on_camera_info(info_message(stamp), stamp)
+    recorder.front.on_points(cloud_message(stamp, [[0, 0.2, 4.0]], frame="camera"), stamp)
+    with pytest.raises(FrontError, match="map"):  # points need the fixed frame, too
+        recorder.front.on_image(image_message(stamp), stamp)

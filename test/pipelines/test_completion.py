@@ -12,6 +12,7 @@ from depth_perception.models.refiner import RefinerMethod
 from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.model_selection import ModelChoice
+from depth_perception.pipelines.streaming import StreamingSettings
 
 CAMERA = CameraModel.pinhole(50, 50, 1.5, 0.5, 4, 2)
 
@@ -124,3 +125,52 @@ def test_settings_come_from_parameters_and_an_empty_range_is_refused():
 def test_the_default_model_is_the_first_of_the_zoo():
     assert COMPLETION_PARAMETERS["model"].default == zoo.names()[0]
     assert set(zoo.names()) <= set(COMPLETION_PARAMETERS["model"].choices)
+
+
+class Flickering(Fixed):
+    """Depth of 2 m, wrong by another 5 % in each frame."""
+
+    def __init__(self, shape):
+        super().__init__(np.full(shape, 2.0), np.full(shape, 0.2))
+        self.random = np.random.default_rng(0)
+
+    def infer(self, image, sparse, camera=None):
+        answer = super().infer(image, sparse, camera)
+        noise = self.random.normal(0, 0.05, answer.depth.shape)
+        return answer._replace(depth=(answer.depth * np.exp(noise)).astype(np.float32))
+
+
+def flicker(streaming, poses, frames=12):
+    """Mean change from frame to frame of a camera that stands still, in front of something without texture."""
+    camera = CameraModel.pinhole(50, 50, 31.5, 23.5, 64, 48)
+    pipeline = CompletionPipeline(CompletionSettings(streaming=streaming), Flickering(camera.shape))
+    depths = []
+    for i in range(frames):
+        frame = CameraFrame((i + 1) * 100_000_000, "cam", np.zeros((48, 64, 3), np.uint8), camera)
+        measured = SparseDepth.from_image(np.zeros(camera.shape, np.float32))
+        depths.append(pipeline.run(CompletionInput(frame, measured, T_fixed_camera=poses)).depth)
+    return np.abs(np.diff(np.log(depths[4:]), axis=0)).mean()
+
+
+def test_streaming_is_off_unless_asked_for_and_needs_to_know_how_the_camera_moves():
+    off = flicker(StreamingSettings(), np.eye(4))
+    assert off > 0.04
+    assert CompletionSettings.from_parameters(COMPLETION_PARAMETERS.defaults()).streaming.enabled is False
+    assert flicker(StreamingSettings(enabled=True), np.eye(4)) < 0.6 * off
+    assert flicker(StreamingSettings(enabled=True), None) == pytest.approx(off)
+
+
+def test_another_completer_forgets_the_frames_of_the_last():
+    camera = CameraModel.pinhole(50, 50, 31.5, 23.5, 64, 48)
+    pipeline = CompletionPipeline(
+        CompletionSettings(streaming=StreamingSettings(enabled=True)), Flickering(camera.shape)
+    )
+    for i in range(3):
+        frame = CameraFrame((i + 1) * 100_000_000, "cam", np.zeros((48, 64, 3), np.uint8), camera)
+        measured = SparseDepth.from_image(np.zeros(camera.shape, np.float32))
+        if i == 2:
+            pipeline.completer = Fixed(np.full(camera.shape, 2.02), np.full(camera.shape, 0.2))
+            pipeline.completer.name = "other"
+        estimate = pipeline.run(CompletionInput(frame, measured, T_fixed_camera=np.eye(4)))
+    np.testing.assert_allclose(estimate.depth, 2.02, rtol=1e-5)
+    assert pipeline.streaming.resets == {"model": 1}

@@ -6,7 +6,14 @@ import pytest
 from depth_perception.frames import DepthPrediction
 from depth_perception.models import backends, zoo
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-from depth_perception.pipelines.model_selection import LEARNED, MODELS, ModelChoice, warm_up
+from depth_perception.pipelines.model_selection import (
+    LEARNED,
+    MODELS,
+    EstimatorChoice,
+    ModelChoice,
+    warm_up,
+    warm_up_estimator,
+)
 
 
 @pytest.fixture
@@ -102,3 +109,35 @@ def test_warming_up_shows_the_size_with_few_and_with_many_points():
     counts = [entry[3] for entry in seen]
     assert 1 <= min(counts) < 20
     assert max(counts) > 200
+
+
+def test_estimators_are_chosen_as_completers_are(shipped, monkeypatch):
+    monkeypatch.setattr(zoo, "estimators", lambda: ("estimation-small",))
+    assert EstimatorChoice("estimation-small").problem() == ""
+    problem = EstimatorChoice("estimation-large").problem()
+    assert "no weights of estimation-large" in problem
+    assert "docs/training.md" in problem
+    assert problem.endswith("choose one of estimation-small")
+    with pytest.raises(ValueError, match="no weights of estimation-large"):
+        EstimatorChoice("estimation-large").load()
+    with pytest.raises(ValueError, match=r"unknown estimation model 'fast'; known: estimation-small"):
+        EstimatorChoice("fast")
+    shipped.update({"onnxruntime", "torch"})
+    assert "nothing that is installed can run it" in EstimatorChoice("estimation-small").problem()
+
+
+def test_no_estimator_can_always_be_had():
+    none = EstimatorChoice("none", "torch", "cpu", "my.safetensors")
+    assert (none.backend, none.file, none.problem()) == ("auto", "", "")
+    assert np.isnan(none.load().infer(np.zeros((4, 5, 3), np.uint8)).depth).all()
+
+
+def test_warming_up_an_estimator_shows_the_size():
+    seen = []
+
+    class Model:
+        def infer(self, image, camera=None):
+            seen.append(image.shape)
+
+    warm_up_estimator(Model(), (30, 40))
+    assert set(seen) == {(30, 40, 3)}

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from depth_perception.frames import DepthPrediction
-from depth_perception.pipelines.model_selection import ModelChoice
+from depth_perception.pipelines.model_selection import EstimatorChoice, ModelChoice
 from depth_perception.pipelines.model_switch import USUAL_SHAPE, ModelSwitch
 
 SMALL, LARGE, FAST, DIFFUSION = (ModelChoice(n) for n in ("completion-small", "completion-large", "fast", "diffusion"))
@@ -171,3 +171,21 @@ def test_cancelling_forgets_the_wish_and_tells_whether_a_thread_is_left(shelf):
     shelf.gates["completion-small"].set()
     assert switch.cancel(20) is True
     assert switch.take(SHAPE).name == "diffusion"
+
+
+def test_another_kind_of_model_has_a_fallback_and_a_warm_up_of_its_own(shelf, monkeypatch):
+    """An estimator knows nothing until it is loaded."""
+    monkeypatch.setitem(shelf.gates, "estimation-small", threading.Event())
+    monkeypatch.setattr(EstimatorChoice, "load", lambda choice: shelf.load(choice))
+    warm = []
+    switch = ModelSwitch(
+        EstimatorChoice("estimation-small"),
+        lambda wish, error: None,
+        EstimatorChoice("none"),
+        lambda model, shape: warm.append((model.name, shape)),
+    )
+    assert switch.take(SHAPE).name == "none"
+    shelf.gates["estimation-small"].set()
+    settle(switch)
+    assert switch.take(SHAPE).name == "estimation-small"
+    assert ("estimation-small", SHAPE) in warm
