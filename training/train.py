@@ -38,10 +38,14 @@ class TrainingCLI(LightningCLI):
     command = ""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Link what is shared and add our own options."""
+        self.link(parser)
+        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch, 0: its own choice")
+
+    def link(self, parser: LightningArgumentParser) -> None:
         """Link the settings both need."""
         parser.link_arguments("model.family", "data.family")
         parser.link_arguments("model.config", "data.config")
-        parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch, 0: its own choice")
 
     def before_instantiate_classes(self) -> None:
         """Set the threads before anything computes."""
@@ -56,15 +60,26 @@ class TrainingCLI(LightningCLI):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
+    run(TrainingCLI, CompletionTask, RenderedData, "training.train", arguments)
+
+
+def run(
+    command: type[TrainingCLI],
+    task: type[lightning.LightningModule],
+    data: type[lightning.LightningDataModule],
+    module: str,
+    arguments: Sequence[str] | None,
+) -> None:
+    """Run the command line of ``module`` that trains ``task`` on ``data``."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin starve the workers on few cores
     # given both, Lightning warns of a mistake that calling this from Python is not
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run")
     # ours go on where they were: see training.datasets.data.Onward
     warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
-    TrainingCLI.command = as_typed(sys.argv[1:] if arguments is None else arguments)
-    TrainingCLI(
-        CompletionTask,
-        RenderedData,
+    command.command = as_typed(sys.argv[1:] if arguments is None else arguments, module)
+    command(
+        task,
+        data,
         seed_everything_default=0,
         trainer_defaults={"callbacks": [LastStep()]},
         args=None if arguments is None else list(arguments),
@@ -72,15 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
-def as_typed(arguments: Sequence[str]) -> str:
-    """Return the command for ``arguments``, whether or not the run went on from a checkpoint."""
+def as_typed(arguments: Sequence[str], module: str = "training.train") -> str:
+    """Return the command of ``module`` for ``arguments``, whether or not the run went on from a checkpoint."""
     kept, rest = [], iter(arguments)
     for argument in rest:
         if argument == "--ckpt_path":
             next(rest, None)
         elif not argument.startswith("--ckpt_path="):
             kept.append(argument)
-    return "python -m training.train " + shlex.join(kept)
+    return f"python -m {module} " + shlex.join(kept)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Rendered frames small enough to train on in seconds: a leaning wall, a floor, a box, sky, no renderer."""
+"""Frames small enough to train on in seconds: a leaning wall, a floor, a box, sky, no renderer; and rendered video."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+
+from training.synthetic.sequences import Settings, render_sequence
 
 torch.set_num_threads(1)
 SIZE = (96, 128)
@@ -68,3 +70,13 @@ def rendered(tmp_path_factory):
 def frame_maker():
     """``write_frame`` for tests that need other frames."""
     return write_frame
+
+
+@pytest.fixture(scope="session")
+def sequences(tmp_path_factory):
+    """A folder with video 0, which is held out, and 1 and 2 to train on: 8 frames of 72 x 96 pixels each."""
+    folder = tmp_path_factory.mktemp("sequences")
+    for number in range(3):
+        arrays = render_sequence(number, Settings(frames=8, size=(72, 96), rate=6.0, kinds=("indoor",)))
+        np.savez(folder / f"{number:08d}.npz", **arrays)
+    return folder

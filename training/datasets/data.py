@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import lightning
 import numpy as np
@@ -15,10 +15,22 @@ from depth_perception.models import families
 from training.datasets.rendered import Augmentation, RenderedFrames, collate, frame_files
 
 
+class Drawn(Protocol):
+    """Samples that are drawn anew each time."""
+
+    def __len__(self) -> int:
+        """Number of things they are drawn from."""
+        ...
+
+    def sample(self, index: int, rng: np.random.Generator) -> dict:
+        """Return one of thing ``index``."""
+        ...
+
+
 class Stream(Dataset):
     """Samples without end: number n of a run is one frame seen by one sensor, whoever prepares it and whenever."""
 
-    def __init__(self, frames: RenderedFrames, seed: int):
+    def __init__(self, frames: Drawn, seed: int):
         self.frames = frames
         self.seed = seed
 
@@ -27,7 +39,7 @@ class Stream(Dataset):
         return len(self.frames)
 
     def __getitem__(self, number: int) -> dict:
-        """Return sample ``number``, as ``RenderedFrames`` does."""
+        """Return sample ``number``, as ``frames`` draws it."""
         rng = np.random.default_rng([self.seed, number])
         return self.frames.sample(int(rng.integers(len(self.frames))), rng)
 

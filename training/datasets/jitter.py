@@ -27,8 +27,9 @@ class Jitter:
     @classmethod
     def draw(cls, rng: np.random.Generator, amount: float = 0.2, hue: float = 0.1) -> Jitter:
         """Draw factors between 1 - ``amount`` and 1 + ``amount`` and a hue of up to ``hue``, as monodepth2 does."""
-        factors = rng.uniform(1 - amount, 1 + amount, 3)
-        return cls(*map(float, factors), float(rng.uniform(-hue, hue)), tuple(int(k) for k in rng.permutation(4)))
+        brightness, contrast, saturation = (float(x) for x in rng.uniform(1 - amount, 1 + amount, 3))
+        order = tuple(int(k) for k in rng.permutation(4))
+        return cls(brightness, contrast, saturation, float(rng.uniform(-hue, hue)), order)
 
     def __call__(self, image: Image) -> Image:
         """Return RGB uint8 (H, W, 3) with changed colours. Contrast is about the image's own mean grey."""

@@ -151,7 +151,7 @@ class VideoWindows(Dataset):
         shape = frame.camera.shape
         depth = np.zeros(self.size, np.float32) if frame.depth is None else view.nearest(frame.depth, shape)
         label = np.zeros(self.size) if self.labels is None else view.nearest(self.labels(frame), shape)
-        segment = np.zeros(self.size)
+        segment = np.zeros(self.size, np.int32)
         if self.segments == "color":
             segment = color_segments(image)
         elif self.segments and frame.normal is not None and frame.label is not None:
