@@ -1,4 +1,4 @@
-"""What the completion node listens to: subscriptions that hand over, and an eye on what does not arrive."""
+"""What the nodes of depth listen to: subscriptions that hand over, and an eye on what does not arrive."""
 
 from __future__ import annotations
 
@@ -47,13 +47,15 @@ def input_topics(values: Mapping[str, Value]) -> list[tuple[str, str, str, str]]
         if compressed
         else ("image", "image", "", "sensor_msgs/msg/Image")
     )
-    if values["input.source"] == "points":
-        other = ("points", "points", "", "sensor_msgs/msg/PointCloud2")
+    if values["input.source"] == "none":
+        other = []
+    elif values["input.source"] == "points":
+        other = [("points", "points", "", "sensor_msgs/msg/PointCloud2")]
     elif values["input.depth_transport"] == "compressedDepth":
-        other = ("sparse_depth", "sparse_depth", "/compressedDepth", "sensor_msgs/msg/CompressedImage")
+        other = [("sparse_depth", "sparse_depth", "/compressedDepth", "sensor_msgs/msg/CompressedImage")]
     else:
-        other = ("sparse_depth", "sparse_depth", "", "sensor_msgs/msg/Image")
-    return [image, ("camera_info", "camera_info", "", "sensor_msgs/msg/CameraInfo"), other]
+        other = [("sparse_depth", "sparse_depth", "", "sensor_msgs/msg/Image")]
+    return [image, ("camera_info", "camera_info", "", "sensor_msgs/msg/CameraInfo"), *other]
 
 
 class CompletionInputs:
@@ -68,12 +70,13 @@ class CompletionInputs:
         on_set: Callable[[SyncedSet], None],
         on_problem: Callable[[str, str, str], None],
         on_jump: Callable[[str], None],
+        optional_roles: frozenset[str] = frozenset(),
     ):
         """Subscribe at once.
 
         ``values`` returns the parameters in force, ``now`` is the node's clock in nanoseconds;
         ``on_set`` takes what message_filters paired, ``on_problem(cause, subject, text)`` what went wrong,
-        ``on_jump(reason)`` stamps that went back.
+        ``on_jump(reason)`` stamps that went back. Nobody minds the silence of ``optional_roles``.
         """
         self._node = node
         self._front = front
@@ -82,11 +85,12 @@ class CompletionInputs:
         self._on_problem = on_problem
         self._on_jump = on_jump
         self._values = values
+        self._optional = optional_roles
         self._started = now()
         self.inputs: dict[str, Input] = {}
         self._pairing: Any = None
         self._filters: dict[str, Any] = {}
-        if values()["sync.policy"] == "approximate":
+        if values().get("sync.policy") == "approximate":
             self._pair_by_message_filters()
         for role, base, suffix, kind in input_topics(values()):
             self._subscribe(role, base, suffix, kind)
@@ -127,7 +131,8 @@ class CompletionInputs:
             quiet = (now - (self._started if last is None else last)) / NANOSECONDS
             static = entry.role == "camera_info" and entry.rate.count > 0  # one is enough for ever
             if quiet >= silence and not static and now > 0:
-                status.remark(Level.ERROR if wanted else Level.WARN, self._silent(entry, quiet))
+                fault = Level.ERROR if wanted else Level.WARN
+                status.remark(Level.OK if entry.role in self._optional else fault, self._silent(entry, quiet))
             if text := self._incompatible(entry):
                 status.remark(Level.ERROR if quiet >= silence else Level.WARN, text)
         return status
