@@ -44,7 +44,8 @@ class GamDepthCriterion(nn.Module):
 
     ``deviation`` weighs the negative log-likelihood that teaches how sure the network is, and nothing else.
     ``deviation_from``: "photometric", the change of depth that would explain the remaining difference of colours, or
-    "depth", the true relative error after median scaling where depth is known, as in rendered video.
+    "depth", the true relative error after median scaling where depth is known, as in rendered video; batches in which
+    none is known fall back to colours.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class GamDepthCriterion(nn.Module):
             parts["right_angles"] = manhattan(output.depth, K, batch["segment"], batch["directions"], epoch)
             total = total + self.right_angles * parts["right_angles"]
         if self.deviation:
-            if self.deviation_from == "depth":
+            if self.deviation_from == "depth" and bool((batch["depth"] > 0).any()):
                 error, known = aligned_error(output.depth.detach(), batch["depth"])
             else:
                 error, known = self._explaining(views, batch, found.source), found.moving

@@ -77,7 +77,8 @@ def manhattan(depth: Tensor, K: Tensor, segment: Tensor, directions: Tensor, epo
     nothing. Close is a cosine above 0.9 + 0.001633 ``epoch``, within a region of ``segment`` (B, H, W).
     """
     normal = normals(depth, K)
-    cosine = torch.einsum("bchw,bkc->bkhw", normal, directions.float()).amax(1)  # (B, H, W)
+    # written out: in half precision, as autocast would have it, cosines near 1 are all alike
+    cosine = (normal[:, None] * directions.float()[..., None, None]).sum(2).amax(1)  # (B, H, W)
     close = (cosine.detach() > 0.9 + 0.001633 * epoch) & (segment > 0)
     if not bool(close.any()):
         return depth.sum() * 0

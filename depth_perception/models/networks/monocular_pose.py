@@ -33,7 +33,8 @@ class PoseDecoder(nn.Module):
         x = F.relu(self.squeeze(feature))
         for layer in self.layers:
             x = F.relu(layer(x))
-        motion: Tensor = self.last(x).float().mean((2, 3))  # (B, 6)
+        with torch.autocast(x.device.type, enabled=False):
+            motion: Tensor = self.last(x.float()).mean((2, 3))  # (B, 6)
         return _SMALL * motion
 
 
@@ -79,7 +80,8 @@ class PoseNetwork(nn.Module):
         later = [warped[place] if place > 0 else target for place in places]
         motions = self(torch.cat(earlier), torch.cat(later), residual=True).chunk(len(places))
         return {
-            place: poses[place] @ (motion if place > 0 else inverse(motion)) for place, motion in zip(places, motions)
+            place: chain(poses[place], motion if place > 0 else inverse(motion))
+            for place, motion in zip(places, motions)
         }
 
 
@@ -92,16 +94,22 @@ def compose(motions: Mapping[tuple[int, int], Tensor]) -> dict[int, Tensor]:
     poses: dict[int, Tensor] = {}
     for before, place in pairwise(places):
         if place > 0:  # forwards in time: one more motion in front
-            poses[place] = motions[before, place] @ poses[before] if before else motions[before, place]
+            poses[place] = chain(motions[before, place], poses[before]) if before else motions[before, place]
     for place, after in reversed(list(pairwise(places))):
         if place < 0:
             back = inverse(motions[place, after])
-            poses[place] = back @ poses[after] if after else back
+            poses[place] = chain(back, poses[after]) if after else back
     return poses
 
 
 def inverse(T: Tensor) -> Tensor:
     """Return the inverse of rigid motions (B, 4, 4)."""
     turned = T[:, :3, :3].transpose(1, 2)
-    top = torch.cat([turned, -turned @ T[:, :3, 3:]], 2)
+    top = torch.cat([turned, -chain(turned, T[:, :3, 3:])], 2)
     return torch.cat([top, T[:, 3:]], 1)
+
+
+def chain(a: Tensor, b: Tensor) -> Tensor:
+    """Return a @ b, never in half precision: a turn rounded to 8 bits is off by whole pixels."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b

@@ -13,6 +13,7 @@ def world_poses(count=5, seed=0) -> list[torch.Tensor]:
     return [se3(*(0.7 * torch.randn(2, 1, 3, generator=generator, dtype=torch.float64))) for _ in range(count)]
 
 
+@torch.autocast("cpu", enabled=False)
 def between(poses, a, b):
     """T_a_b of cameras whose places in time are -2 to 2."""
     return torch.linalg.inv(poses[a + 2]) @ poses[b + 2]
@@ -99,3 +100,18 @@ def test_two_decoders_share_one_encoder_and_say_little_at_first():
     assert not torch.equal(first, network(b, a))
     (first.sum() + second.sum()).backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
+
+
+def test_poses_are_exact_under_autocast():
+    """A turn rounded to 8 bits would be off by a pixel in 200."""
+    poses = [pose.float() for pose in world_poses(seed=4)]
+    frames = {place: torch.full((1, 3, 64, 64), float(place)) for place in (-2, -1, 0, 1, 2)}
+    with torch.autocast("cpu", torch.bfloat16):
+        found = Oracle(poses).to_sources(frames)
+        assert (torch.eye(4, dtype=torch.float32) @ torch.eye(4)).dtype == torch.bfloat16  # what would happen
+        network = PoseNetwork((4, 6, 8, 8, 8), (1,) * 4, 8)
+        first = network.to_sources({k: torch.rand(1, 3, 64, 64) for k in (-1, 0, 1)})
+        final = network.corrected(first, frames[0], {k: frames[k] for k in (-1, 1)})
+    for place, pose in found.items():
+        assert torch.allclose(pose, between(poses, place, 0), atol=1e-5), place
+    assert {pose.dtype for pose in (*first.values(), *final.values())} == {torch.float32}

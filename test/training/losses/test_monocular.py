@@ -106,3 +106,12 @@ def test_the_deviation_teaches_nothing_else(window, source):
     assert depth.grad is None or depth.grad.abs().sum() == 0
     with pytest.raises(ValueError, match="photometric, depth"):
         GamDepthCriterion(deviation_from="guess")
+
+
+def test_without_known_depth_colours_teach_the_deviation(window):
+    views, batch = window
+    torch.manual_seed(0)
+    colours = GamDepthCriterion(deviation_from="photometric")(views, batch)["nll"]
+    batch["depth"] = 0 * batch["depth"]
+    torch.manual_seed(0)
+    assert GamDepthCriterion(deviation_from="depth")(views, batch)["nll"] == colours

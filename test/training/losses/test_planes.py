@@ -83,3 +83,12 @@ def test_normals_near_a_main_direction_are_drawn_to_it():
     # it turns: one side is pulled nearer, the other pushed away
     left, right = depth.grad[..., 4:16].sum(), depth.grad[..., 24:36].sum()
     assert left * right < 0
+
+
+def test_cosines_are_exact_under_autocast():
+    depth, axes = plane((0.05, 0.0, 1.0, 2.0)), torch.eye(3)
+    directions = torch.cat([axes, -axes])[None]
+    plain = manhattan(depth, K, whole(), directions)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert manhattan(depth, K, whole(), directions).item() == pytest.approx(plain.item(), rel=1e-3)
+        assert coplanarity(depth, K, whole()) < 2e-3
