@@ -30,7 +30,7 @@ SHIFT_SHARES = tuple(k / 10 for k in range(-5, 11))  # of the median depth
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _STILL = 0.002  # change of a round, in shares, that is none
-_MOST_BEHIND = 0.05  # share of pixels that a shift may put behind the camera
+_MOST_BEHIND = 0.02  # share of pixels that a shift may put behind the camera
 _LEAST_DEPTH = 0.1  # share of the median below which a depth no longer counts more the nearer it is
 
 
@@ -46,7 +46,7 @@ class RecoveryConfig:
     seed: int = 0
     reach: PoseRange = field(default_factory=PoseRange)
     trim: float = 0.2
-    least_seen: float = 0.2
+    least_seen: float = 0.05
     batch: int = 16
 
 
@@ -54,7 +54,7 @@ class Search(NamedTuple):
     """A curve of disagreement and its minimum.
 
     ``tried`` ascends; ``errors`` are shares of depth. ``best`` with ``error`` is the minimum, found finer than
-    ``tried``. ``has_minimum``: it lies within what was tried, and there is no second one.
+    ``tried``. ``has_minimum``: it lies within what was tried, and no second one comes near.
     """
 
     tried: tuple[float, ...]
@@ -113,7 +113,7 @@ class SelfConsistency:
         Depths of a rendered view and of the network are brought together by scale alone. Their difference counts
         per depth *without* the shift: divided by the shifted depth, a large enough shift would make any difference
         small. All calls look from the same places until ``aim`` moves them. inf if no view could be compared, or if
-        the shift puts a twentieth of what is seen behind the camera.
+        the shift puts a fiftieth of what is seen behind the camera.
         """
         known = torch.isfinite(self.depth) & (self.depth > 0)
         if float((self.depth[known] <= -shift).float().mean()) > _MOST_BEHIND:
@@ -217,8 +217,8 @@ def recover(consistency: SelfConsistency, K: Tensor, rounds: int = 3) -> Recover
 def minimise(function: Callable[[float], float], points: Sequence[float], tolerance: float) -> Search:
     """Return the minimum of a function over ``points``, made finer to ``tolerance`` by golden section about the best.
 
-    A second minimum is one that lies lower than both its neighbours by more than a twentieth of the whole range of
-    values; what is smaller is taken for noise.
+    A second minimum counts if one must climb out of it by a twentieth of the whole range of values, and if it lies in
+    the lower half of the range: smaller ones are noise, higher ones cannot be mistaken for the first.
     """
     if len(points) < 3 or any(b <= a for a, b in itertools.pairwise(points)):
         raise ValueError(f"three or more ascending points are needed, got {tuple(points)}")
@@ -241,7 +241,8 @@ def minimise(function: Callable[[float], float], points: Sequence[float], tolera
             heights[1] = function(inner[1])
     error, best = min((heights[0], inner[0]), (heights[1], inner[1]), (values[at], points[at]))
     inside = 0 < at < len(points) - 1
-    alone = len(valleys(values, 0.05 * (max(finite) - min(finite)))) == 1
+    lowest, span = min(finite), max(finite) - min(finite)
+    alone = sum(values[i] < lowest + 0.5 * span for i in valleys(values, 0.05 * span)) == 1
     return Search(tuple(points), tuple(values), best, error, inside and alone)
 
 

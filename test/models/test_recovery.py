@@ -174,6 +174,13 @@ def test_a_curve_without_one_minimum_says_so(function):
     assert not minimise(function, [x / 4 for x in range(-8, 9)], 0.01).has_minimum
 
 
+def test_a_hollow_high_up_is_no_second_minimum():
+    heights = {0: 3.0, 1: 0.0, 2: 2.0, 3: 4.0, 4: 3.0, 5: 5.0}
+    assert minimise(lambda x: heights[round(x)], range(6), 1.0).has_minimum
+    heights[4] = 1.0
+    assert not minimise(lambda x: heights[round(x)], range(6), 1.0).has_minimum
+
+
 def test_ripples_are_no_minima_and_unknown_ends_are_walls():
     assert valleys([5, 3, 3.1, 1, 1.2, 1.1, 4], 0.5) == [3]
     assert valleys([5, 1, 4, 2, 5], 0.5) == [1, 3]
