@@ -1,4 +1,4 @@
-"""Turn a checkpoint of training.train_estimation into a weight file: ``python -m training.export_estimation CKPT NAME``.
+"""Turn an estimator's checkpoint into a weight file: ``python -m training.export_estimation CHECKPOINT NAME``.
 
 Takes the averaged weights of encoder and depth decoder alone, calibrates their deviations on the folder's held-out
 rendered video (``--videos``), and writes ``depth_perception/weights/NAME.safetensors`` and its ONNX graph. Without

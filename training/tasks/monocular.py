@@ -18,7 +18,7 @@ from depth_perception.models.networks.monocular_decoder import SemanticDecoder
 from depth_perception.models.networks.monocular_pose import PoseNetwork
 from training.losses.monocular import GamDepthCriterion, Views
 from training.tasks.base import NetworkTask
-from training.tasks.monocular_scores import depth_scores, plane_residual
+from training.tasks.monocular_scores import boundary_f1, depth_scores, plane_residual
 
 FAMILY = "monocular"
 
@@ -106,6 +106,7 @@ class MonocularTask(NetworkTask):
         parts = {f"val/{k}": v for k, v in parts.items() if k != "loss"}
         scores = depth_scores(views.output.depth, batch["depth"])
         if scores:
+            scores |= boundary_f1(views.output.depth, batch["depth"])
             scores |= plane_residual(views.output.depth, batch["depth"], batch["K"], batch["segment"])
         parts |= {f"val/{k}": v for k, v in scores.items()}
         self.log_dict(parts, batch_size=len(batch["K"]), on_epoch=True, sync_dist=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.tasks.monocular_scores import depth_scores, plane_residual
+from training.tasks.monocular_scores import boundary_f1, depth_scores, edges, plane_residual
 
 K = torch.tensor([[[40.0, 0, 31.5], [0, 40, 23.5], [0, 0, 1]]])
 SIZE = (48, 64)
@@ -39,3 +39,27 @@ def test_each_region_has_a_plane_of_its_own():
     segment[..., 32:] = 2
     assert plane_residual(depth, depth, K, segment)["plane_residual"] < 1e-6
     assert plane_residual(depth, depth, K, 0 * segment) == {}
+
+
+def box(left=20):
+    depth = torch.full((1, 1, *SIZE), 3.0)
+    depth[..., 10:30, left : left + 20] = 2.0
+    return depth
+
+
+def test_edges_at_their_place_count_whatever_the_scale():
+    assert boundary_f1(0.1 * box(), box())["boundary_f1"] == 1
+    assert boundary_f1(box(21), box())["boundary_f1"] > 0.9  # a pixel off
+    far_off = boundary_f1(box(26), box())["boundary_f1"]
+    assert far_off < 0.8
+    assert boundary_f1(torch.ones_like(box()), box())["boundary_f1"] == 0
+    noisy = box() * (1 + 0.3 * torch.rand(box().shape, generator=torch.Generator().manual_seed(0)))
+    assert boundary_f1(noisy, box())["boundary_f1"] < 0.6  # edges everywhere are no edges
+
+
+def test_unknown_truth_has_no_edges():
+    truth = box()
+    truth[..., :, 30:] = 0
+    assert boundary_f1(box(), truth)["boundary_f1"] > 0.99
+    assert boundary_f1(box(), torch.ones_like(truth)) == {}
+    assert int(edges(box(), 0.1).sum()) == 22 * 22 - 18 * 18  # two pixels thick, all around
