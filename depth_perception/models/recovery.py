@@ -11,7 +11,6 @@ unit, that is for scale 1; depth + shift is right up to one unknown factor.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,14 +21,16 @@ from torch import Tensor
 
 from depth_perception.geometry.splatting import discontinuities, fill_holes, render
 from depth_perception.geometry.virtual_views import Network, PoseRange, random_poses, relative_scale
+from depth_perception.models.curve_search import Search, minimise
 
 ViewNetwork = Callable[[Tensor, Tensor], Tensor]  # images and T_view_frame (B, 4, 4) to depths
 
 FOCAL_FACTORS = tuple(2 ** (k / 6) for k in range(-6, 7))  # half to twice the guess
 SHIFT_SHARES = tuple(k / 10 for k in range(-5, 11))  # of the median depth
 
-_GOLDEN = (math.sqrt(5) - 1) / 2
 _STILL = 0.002  # change of a round, in shares, that is none
+_NEARBY = 0.01  # shares by which slopes are told
+_FARTHEST_STEP = 0.2
 _MOST_BEHIND = 0.02  # share of pixels that a shift may put behind the camera
 _LEAST_DEPTH = 0.1  # share of the median below which a depth no longer counts more the nearer it is
 
@@ -48,20 +49,6 @@ class RecoveryConfig:
     trim: float = 0.2
     least_seen: float = 0.05
     batch: int = 16
-
-
-class Search(NamedTuple):
-    """A curve of disagreement and its minimum.
-
-    ``tried`` ascends; ``errors`` are shares of depth. ``best`` with ``error`` is the minimum, found finer than
-    ``tried``. ``has_minimum``: it lies within what was tried, and no second one comes near.
-    """
-
-    tried: tuple[float, ...]
-    errors: tuple[float, ...]
-    best: float
-    error: float
-    has_minimum: bool
 
 
 class Recovery(NamedTuple):
@@ -106,37 +93,49 @@ class SelfConsistency:
         """Draw the views again, about the middle of what is seen if the depths lack ``shift``."""
         self.poses = self._draw(shift)
 
-    @torch.no_grad()
     def __call__(self, K: Tensor, shift: float = 0.0) -> float:
         """Return the mean disagreement of ``depth + shift`` lifted with ``K`` (N, 3, 3), as a share of depth.
 
-        Depths of a rendered view and of the network are brought together by scale alone. Their difference counts
-        per depth *without* the shift: divided by the shifted depth, a large enough shift would make any difference
-        small. All calls look from the same places until ``aim`` moves them. inf if no view could be compared, or if
-        the shift puts a fiftieth of what is seen behind the camera.
+        All calls look from the same places until ``aim`` moves them. inf if no view could be compared, or if the shift
+        puts a fiftieth of what is seen behind the camera.
         """
         known = torch.isfinite(self.depth) & (self.depth > 0)
         if float((self.depth[known] <= -shift).float().mean()) > _MOST_BEHIND:
             return math.inf
-        total, count = 0.0, 0
-        for T in self.poses:
-            size = self.config.batch
-            error = torch.cat(
-                [
-                    self._disagreement(*given, shift=shift)
-                    for given in zip(self.images.split(size), self.depth.split(size), K.split(size), T.split(size))
-                ]
-            )
-            seen = torch.isfinite(error)
-            total, count = total + float(error[seen].sum()), count + int(seen.sum())
-        return total / count if count else math.inf
+        return self.mean(self.differences(K, shift))
+
+    @torch.no_grad()
+    def differences(self, K: Tensor, shift: float = 0.0) -> Tensor:
+        """Return for each view of each image and each of its pixels what the network says more than was rendered.
+
+        (N * views, H * W), as shares of depth, NaN where nothing can be compared. Depths of a rendered view and of the
+        network are brought together by scale alone. Their difference counts per depth *without* the shift: divided by
+        the shifted depth, a large enough shift would make any difference small.
+        """
+        size = self.config.batch
+        return torch.cat(
+            [
+                self._difference(*given, shift=shift)
+                for T in self.poses
+                for given in zip(self.images.split(size), self.depth.split(size), K.split(size), T.split(size))
+            ]
+        )
+
+    def mean(self, differences: Tensor) -> float:
+        """Return the mean over views of the mean absolute difference, without what ``trim`` takes off; inf if none."""
+        sizes = torch.where(torch.isnan(differences), math.inf, differences.abs()).sort(1).values
+        count = torch.isfinite(sizes).sum(1)
+        taken = ((1 - self.config.trim) * count).long()
+        rank = torch.arange(sizes.shape[1], device=sizes.device)
+        means = torch.where(rank < taken[:, None], sizes, 0.0).sum(1) / taken
+        means = means[count > self.config.least_seen * sizes.shape[1]]
+        return float(means.mean()) if len(means) else math.inf
 
     def _draw(self, shift: float) -> list[Tensor]:
         generator = torch.Generator().manual_seed(self.config.seed)
         return [random_poses(self.depth + shift, generator, self.config.reach) for _ in range(self.config.views)]
 
-    def _disagreement(self, image: Tensor, depth: Tensor, K: Tensor, T: Tensor, shift: float) -> Tensor:
-        """Return the mean difference (B,) of one virtual view of each image, NaN where too little can be compared."""
+    def _difference(self, image: Tensor, depth: Tensor, K: Tensor, T: Tensor, shift: float) -> Tensor:
         # edges are told before the shift, so that the same pixels count for all of them
         there = render(image, depth + shift, K, T, ~discontinuities(depth), jump=math.inf)
         raw = self._in_view(fill_holes(there.image, there.mask), T)
@@ -144,12 +143,7 @@ class SelfConsistency:
         valid = there.mask & torch.isfinite(again) & (again > 0) & ~discontinuities(raw)
         scale = relative_scale(again, there.depth, valid)
         unit = raw.clamp_min(_LEAST_DEPTH * self.median)
-        error = torch.where(valid, (scale * again - there.depth).abs() / unit, math.inf).flatten(1)
-        count = valid.flatten(1).sum(1)
-        taken = ((1 - self.config.trim) * count).long()
-        rank = torch.arange(error.shape[1], device=error.device)
-        best = torch.where(rank < taken[:, None], error.sort(1).values, 0.0).sum(1) / taken
-        return torch.where(count > self.config.least_seen * error.shape[1], best, math.nan)
+        return torch.where(valid, (scale * again - there.depth) / unit, math.nan).flatten(1)
 
 
 def recover_shift(
@@ -181,85 +175,85 @@ def recover_focal(
 
 
 def recover(consistency: SelfConsistency, K: Tensor, rounds: int = 3) -> Recovery:
-    """Find shift and focal length in turn, the shift first with the guess ``K`` (N, 3, 3).
+    """Find shift and focal length from the guess ``K`` (N, 3, 3).
 
-    Where all is about equally far each does what the other does, so that turns alone creep along a valley. After
-    each round both are therefore searched along the way that the round took them (Powell, The Computer Journal
-    1964). Searches after the first are about the last result.
+    A round is a search for the shift with the focal length of before, the first time a guess, then one for the focal
+    length, then steps of both at once. Those are needed because each does nearly what the other does where all is
+    about equally far: in turns alone they creep along a narrow valley. Ends early when a round changes nothing.
     """
     if rounds < 1:
         raise ValueError(f"at least one round is needed, got {rounds}")
-    unit = consistency.median
-    shift, log = 0.0, 0.0
-    shares, factors = SHIFT_SHARES, FOCAL_FACTORS
-    for k in range(rounds):
-        old_shift, old_log = shift, log
-        shift_search = recover_shift(consistency, with_focal(K, math.exp(log)), shares)
-        shift = shift_search.best
+    shift_search = focal_search = None
+    for _ in range(rounds):
+        before = (shift_search.best / consistency.median, 0.0) if shift_search else (math.inf, math.inf)
+        shift_search = recover_shift(consistency, K)
+        consistency.aim(shift_search.best)
+        focal_search = recover_focal(consistency, K, shift_search.best)
+        shift, log = refine(consistency, K, shift_search.best, math.log(focal_search.best))
         consistency.aim(shift)
-        focal_search = recover_focal(consistency, with_focal(K, math.exp(log)), shift, factors)
-        log += math.log(focal_search.best)
-        if k + 1 == rounds:
+        K = with_focal(K, math.exp(log))
+        if abs(shift / consistency.median - before[0]) < _STILL and abs(log - before[1]) < _STILL:
             break
-        way, turn = (shift - old_shift, log - old_log) if k else (0.0, 0.0)
-        if abs(way) > _STILL * unit or abs(turn) > _STILL:
-
-            def along(step: float, at=(shift, log), by=(way, turn)) -> float:
-                return consistency(with_focal(K, math.exp(at[1] + step * by[1])), at[0] + step * by[0])
-
-            step = minimise(along, (-1.0, 0.0, 1.0, 2.0, 4.0, 8.0), 0.1).best
-            shift, log = shift + step * way, log + step * turn
-        shares = tuple(shift / unit + x for x in (-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2))
-        factors = tuple(2 ** (x / 8) for x in range(-3, 4))
-    return Recovery(shift, with_focal(K, math.exp(log)), shift_search, focal_search)
+    assert shift_search is not None
+    assert focal_search is not None
+    return Recovery(shift, K, shift_search, focal_search)
 
 
-def minimise(function: Callable[[float], float], points: Sequence[float], tolerance: float) -> Search:
-    """Return the minimum of a function over ``points``, made finer to ``tolerance`` by golden section about the best.
+def refine(
+    consistency: SelfConsistency, K: Tensor, shift: float, log_factor: float = 0.0, steps: int = 8
+) -> tuple[float, float]:
+    """Return shift and logarithm of the focal factor, better than those given, after up to ``steps`` steps of both.
 
-    A second minimum counts if one must climb out of it by a twentieth of the whole range of values, and if it lies in
-    the lower half of the range: smaller ones are noise, higher ones cannot be mistaken for the first.
+    Gauss-Newton with absolute instead of squared differences; slopes are taken from two evaluations nearby. A step
+    that makes things worse is halved, at most thrice.
     """
-    if len(points) < 3 or any(b <= a for a, b in itertools.pairwise(points)):
-        raise ValueError(f"three or more ascending points are needed, got {tuple(points)}")
-    values = [function(x) for x in points]
-    finite = [v for v in values if math.isfinite(v)]
-    if not finite:
-        return Search(tuple(points), tuple(values), points[len(points) // 2], math.inf, False)
-    at = values.index(min(finite))
-    low, high = points[max(at - 1, 0)], points[min(at + 1, len(points) - 1)]
-    inner = [high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)]
-    heights = [function(x) for x in inner]
-    while high - low > tolerance:
-        if heights[0] <= heights[1]:
-            high, inner[1], heights[1] = inner[1], inner[0], heights[0]
-            inner[0] = high - _GOLDEN * (high - low)
-            heights[0] = function(inner[0])
+    at = torch.tensor([shift / consistency.median, log_factor], dtype=torch.float64)
+
+    def differences(place: Tensor) -> Tensor:
+        return consistency.differences(with_focal(K, math.exp(float(place[1]))), float(place[0]) * consistency.median)
+
+    here = differences(at)
+    error = consistency.mean(here)
+    for _ in range(steps):
+        slopes = [(differences(at + h) - here) / _NEARBY for h in _NEARBY * torch.eye(2, dtype=torch.float64)]
+        step = _least_absolute(here, torch.stack(slopes, -1), consistency.config.trim)
+        if step is None:
+            break
+        step = step * min(1.0, _FARTHEST_STEP / float(step.abs().max()))
+        for _ in range(4):
+            there = differences(at + step)
+            new = consistency.mean(there)
+            if new < error:
+                break
+            step = step / 2
         else:
-            low, inner[0], heights[0] = inner[0], inner[1], heights[1]
-            inner[1] = low + _GOLDEN * (high - low)
-            heights[1] = function(inner[1])
-    error, best = min((heights[0], inner[0]), (heights[1], inner[1]), (values[at], points[at]))
-    inside = 0 < at < len(points) - 1
-    lowest, span = min(finite), max(finite) - min(finite)
-    alone = sum(values[i] < lowest + 0.5 * span for i in valleys(values, 0.05 * span)) == 1
-    return Search(tuple(points), tuple(values), best, error, inside and alone)
+            break
+        at, here, error = at + step, there, new
+        if float(step.abs().max()) < 0.5 * _STILL:
+            break
+    return float(at[0]) * consistency.median, float(at[1])
 
 
-def valleys(values: Sequence[float], depth: float) -> list[int]:
-    """Return the places of minima from which one gets lower only by first climbing more than ``depth``.
+def _least_absolute(differences: Tensor, slopes: Tensor, trim: float) -> Tensor | None:
+    """Return the step (2,) that makes the mean of abs(differences + slopes @ step) least, None if nothing tells it.
 
-    The lowest value is always one of them, an end may be one. What is not finite is as high as can be.
+    By least squares, weighted again and again by the inverse of what was left over. The share ``trim`` of largest
+    differences is left out.
     """
-    high = [v if math.isfinite(v) else math.inf for v in values]
-    found = []
-    for i, value in enumerate(high):
-        # of equals the first
-        lower = [j for j, other in enumerate(high) if other < value or (other == value and j < i)]
-        climb = min((max(high[min(i, j) : max(i, j) + 1]) - value for j in lower), default=math.inf)
-        if math.isfinite(value) and climb > depth:
-            found.append(i)
-    return found
+    use = torch.isfinite(differences) & torch.isfinite(slopes).all(-1)
+    r, J = differences[use].double(), slopes[use].double()
+    if len(r) < 3:
+        return None
+    kept = r.abs() <= r.abs().kthvalue(max(1, int((1 - trim) * len(r)))).values
+    r, J = r[kept], J[kept]
+    step = torch.zeros(2, dtype=torch.float64, device=r.device)
+    for _ in range(12):
+        weight = 1 / (r + J @ step).abs().clamp_min(1e-4)
+        normal = J.T @ (weight[:, None] * J)
+        if float(torch.linalg.cond(normal)) > 1e8:
+            return None
+        step = -torch.linalg.solve(normal, J.T @ (weight * r))
+    return step.cpu()
 
 
 def with_focal(K: Tensor, factor: float) -> Tensor:

@@ -15,11 +15,10 @@ from depth_perception.models.recovery import (  # noqa: E402
     RecoveryConfig,
     SelfConsistency,
     guessed_intrinsics,
-    minimise,
     recover,
     recover_focal,
     recover_shift,
-    valleys,
+    refine,
     with_focal,
 )
 
@@ -84,14 +83,40 @@ def test_the_focal_length_is_found(guess):
     assert search.has_minimum
 
 
-def test_both_are_found_in_turn_and_one_turn_is_not_enough():
+ONE_VIEW = RecoveryConfig(views=1)
+
+
+def test_both_are_found_from_a_wrong_guess():
     shift = 0.15 * Room().median
-    start, config = guessed_intrinsics(2, (HEIGHT, WIDTH), 55.0), RecoveryConfig(views=1)
-    found = [recover(Room(shift).consistency(config), start, rounds) for rounds in (1, 3)]
-    miss = [abs(f.shift - shift) / Room().median for f in found]
-    assert miss[1] < 0.5 * miss[0]
-    assert miss[1] < 0.03
-    assert float(found[1].K[0, 0, 0]) == pytest.approx(float(K[0, 0, 0]), rel=0.05)
+    found = recover(Room(shift).consistency(ONE_VIEW), guessed_intrinsics(2, (HEIGHT, WIDTH), 50.0), rounds=2)
+    assert found.shift == pytest.approx(shift, abs=0.03 * Room().median)
+    assert float(found.K[0, 0, 0]) == pytest.approx(float(K[0, 0, 0]), rel=0.05)
+    assert found.shift_search.has_minimum
+    assert found.focal_search.has_minimum
+
+
+def test_steps_of_both_leave_the_valley_in_which_turns_creep():
+    room = Room(0.15 * Room().median)
+    consistency = room.consistency(ONE_VIEW)
+    consistency.aim(room.shift)
+    start, off = with_focal(K, 0.8), 1.25 * room.shift
+    alone = recover_shift(consistency, start).best  # the best for that focal length, and far off
+    shift, log = refine(consistency, start, alone)
+    assert abs(alone - room.shift) > 5 * abs(shift - room.shift)
+    assert math.exp(log) == pytest.approx(1.25, rel=0.02)
+    assert consistency(with_focal(start, math.exp(log)), shift) < 0.2 * consistency(start, off)
+
+
+def test_a_step_of_least_absolute_differences_ignores_what_is_far_off():
+    torch.manual_seed(0)
+    slopes = torch.randn(4, 50, 2)
+    differences = -(slopes @ torch.tensor([0.3, -0.2]))
+    differences[:, :5] = 9.0
+    differences[:, 6] = math.nan
+    step = recovery._least_absolute(differences, slopes, 0.2)
+    assert step.tolist() == pytest.approx([0.3, -0.2], abs=1e-3)
+    assert recovery._least_absolute(differences, slopes[..., :1].expand(-1, -1, 2), 0.2) is None
+    assert recovery._least_absolute(torch.full((1, 9), math.nan), torch.ones(1, 9, 2), 0.2) is None
 
 
 def test_noise_does_not_push_the_shift_up():
@@ -156,42 +181,6 @@ def test_nonsense_is_refused():
 
 def test_a_shift_that_turns_the_scene_inside_out_is_none():
     assert math.isinf(Room().consistency()(K, -0.95 * Room().median))
-
-
-def test_minimum_of_a_known_function():
-    search = minimise(lambda x: abs(x - 0.337), (-1.0, 0.0, 1.0, 2.0), 0.001)
-    assert search.best == pytest.approx(0.337, abs=0.001)
-    assert search.errors == pytest.approx((1.337, 0.337, 0.663, 1.663))
-    assert search.has_minimum
-
-
-@pytest.mark.parametrize(
-    "function",
-    [lambda x: x, lambda x: -x, lambda x: math.cos(3 * x), lambda x: math.inf],
-    ids=["rises", "falls", "two", "nothing"],
-)
-def test_a_curve_without_one_minimum_says_so(function):
-    assert not minimise(function, [x / 4 for x in range(-8, 9)], 0.01).has_minimum
-
-
-def test_a_hollow_high_up_is_no_second_minimum():
-    heights = {0: 3.0, 1: 0.0, 2: 2.0, 3: 4.0, 4: 3.0, 5: 5.0}
-    assert minimise(lambda x: heights[round(x)], range(6), 1.0).has_minimum
-    heights[4] = 1.0
-    assert not minimise(lambda x: heights[round(x)], range(6), 1.0).has_minimum
-
-
-def test_ripples_are_no_minima_and_unknown_ends_are_walls():
-    assert valleys([5, 3, 3.1, 1, 1.2, 1.1, 4], 0.5) == [3]
-    assert valleys([5, 1, 4, 2, 5], 0.5) == [1, 3]
-    assert valleys([math.inf, 1, 2, math.nan], 0.1) == [1]
-    assert valleys([1, 2, 3, 2.5, 0], 0.6) == [0, 4]
-    assert valleys([2, 2, 2], 0.1) == [0]
-
-
-def test_points_must_ascend():
-    with pytest.raises(ValueError, match="ascending"):
-        minimise(abs, (0.0, 2.0, 1.0), 0.1)
 
 
 def test_intrinsics():
