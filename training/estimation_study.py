@@ -1,4 +1,4 @@
-"""What the parts of GAM-Depth are worth: variants trained alike on the same video windows in the same order, some seeds.
+"""What the parts of GAM-Depth are worth: variants trained alike, on the same windows of video in the same order.
 
     python -m training.estimation_study --videos .training/sequences --seeds 0 1 2 --steps 2000 --out docs/gam-depth.md
 

@@ -1,7 +1,8 @@
 """Make shipped weights from nothing: ``python -m training.make_weights [NAME ...]`` (``make weights``).
 
-For each name: render the frames that are missing, train as training/configs/NAME.yaml says, calibrate and export. Every
-step goes on where it was interrupted. A trial with less: ``--frames 1100 --set trainer.max_epochs=1 --out /tmp``.
+For each name: render the frames or, for depth from one camera, the video that is missing, train as
+training/configs/NAME.yaml says, calibrate and export. Every step goes on where it was interrupted. A trial with less:
+``--frames 1100 --set trainer.max_epochs=1 --out /tmp``.
 """
 
 from __future__ import annotations
@@ -15,25 +16,35 @@ from pathlib import Path
 
 import yaml
 
-from training import export
-from training.synthetic import frames
+from training import export, export_estimation
+from training.synthetic import frames, sequences
 
 CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
 SHIPPED = ("completion-small",)
 FRAMES = 4_000
+VIDEOS = 400
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
-    folder = WORK / "frames"
-    status = render(folder, options.frames, options.processes)
-    for name in options.names or SHIPPED:
+    names = options.names or SHIPPED
+    status = 0
+    if not all(from_video(name) for name in names):
+        status = render(WORK / "frames", options.frames, options.processes)
+    if not status and any(from_video(name) for name in names):
+        status = render_videos(WORK / "sequences", options.videos, options.processes)
+    for name in names:
         if status:
             return status
-        status = make(name, folder, options.set, options.version, options.out)
+        status = make(name, options.set, options.version, options.out)
     return status
+
+
+def from_video(name: str) -> bool:
+    """Say whether a configuration is of a network that learns from video: others name their family."""
+    return "family" not in yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
 
 
 def render(folder: Path, count: int, processes: int) -> int:
@@ -42,24 +53,32 @@ def render(folder: Path, count: int, processes: int) -> int:
     return frames.main([*command, "--processes", str(processes)])
 
 
-def make(name: str, folder: Path, settings: Sequence[str], version: str, out: Path | None) -> int:
+def render_videos(folder: Path, count: int, processes: int) -> int:
+    """Render the sequences of ``folder`` that are missing of the first ``count``."""
+    return sequences.main([str(folder), "--count", str(count), "--processes", str(processes)])
+
+
+def make(name: str, settings: Sequence[str], version: str, out: Path | None) -> int:
     """Train one network, or go on with it, and export it."""
+    video = from_video(name)
+    folder = WORK / ("sequences" if video else "frames")
     config = CONFIGS / f"{name}.yaml"
     checkpoint = WORK / name / "last.ckpt"
     command = ["fit", "--config", str(config), "--data.folder", str(folder), *(option(text) for text in settings)]
     if checkpoint.exists():
         command += ["--ckpt_path", str(checkpoint)]
     print(f"{name}: {'going on from ' + str(checkpoint) if checkpoint.exists() else 'training'}", flush=True)
-    status = run(command)
+    status = run(command, "training.train_estimation") if video else run(command)
     if status:
         return status
     place = ["--out", str(out / f"{name}.safetensors")] if out else []
-    return export.main([str(checkpoint), name, "--frames", str(folder), "--version", version, *place])
+    words = [str(checkpoint), name, "--videos" if video else "--frames", str(folder), "--version", version, *place]
+    return export_estimation.main(words) if video else export.main(words)
 
 
-def run(command: Sequence[str]) -> int:
+def run(command: Sequence[str], module: str = "training.train") -> int:
     """Train in a process of its own: for several GPUs Lightning starts that command again, once for each."""
-    return subprocess.run([sys.executable, "-m", "training.train", *command], check=False).returncode
+    return subprocess.run([sys.executable, "-m", module, *command], check=False).returncode
 
 
 def option(text: str) -> str:
@@ -92,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         "names", nargs="*", type=_name, metavar="NAME", help=f"of {', '.join(available())} (default: those that ship)"
     )
     parser.add_argument("--frames", type=int, default=FRAMES, help="rendered frames (default %(default)s)")
+    parser.add_argument("--videos", type=int, default=VIDEOS, help="rendered sequences (default %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="rendering (default %(default)s)")
     parser.add_argument("--version", default="1", help="written into the weights (default %(default)s)")
     parser.add_argument("--out", type=Path, help="folder for the weights (default: the package's own)")

@@ -43,6 +43,24 @@ def test_an_interrupted_training_goes_on(calls, tmp_path):
     assert train[train.index("--ckpt_path") + 1] == str(last)
 
 
+def test_depth_from_one_camera_is_made_from_video(calls, monkeypatch, tmp_path):
+    monkeypatch.setattr(make_weights.sequences, "main", lambda a: calls.append(["sequences", *a]) or 0)
+    monkeypatch.setattr(make_weights, "run", lambda a, module: calls.append([module, *a]) or 0)
+    monkeypatch.setattr(make_weights.export_estimation, "main", lambda a: calls.append(["export", *a]) or 0)
+    assert make_weights.main(["estimation-tiny", "--videos", "7", "--processes", "1"]) == 0
+    render, train, export = calls
+    videos = str(tmp_path / "work" / "sequences")
+    assert render == ["sequences", videos, "--count", "7", "--processes", "1"]
+    assert train[:2] == ["training.train_estimation", "fit"]
+    assert train[train.index("--data.folder") + 1] == videos
+    assert export[1:5] == [
+        str(tmp_path / "work" / "estimation-tiny" / "last.ckpt"),
+        "estimation-tiny",
+        "--videos",
+        videos,
+    ]
+
+
 def test_nothing_is_exported_of_a_training_that_failed(calls, monkeypatch):
     monkeypatch.setattr(make_weights, "run", lambda a: 3)
     assert make_weights.main(["tiny", "completion-small"]) == 3
