@@ -1,11 +1,12 @@
 """How well a network's shift and the focal length are found from pictures alone, in worlds where both are known.
 
-    python -m benchmarks.recovery [--frames 2] [--views 2] [--size 72x96] [--docs]
+    python -m benchmarks.recovery [--frames 2] [--views 2] [--size 72x96] [--noise 0.0] [--docs]
 
 The network is the truth plus a shift: asked for a frame, the depth that a ray tracer finds there; asked for a virtual
 view, the depth that it finds from that place, of what the frame had seen. Each kind of world is one domain with its
 own shift and its own wrong guess of the focal length. Three things are asked: the shift where the focal length is
-known, the focal length where the depth is right, and both at once.
+known, the focal length where the depth is right, and both at once. With ``--noise`` its depth of each picture is also
+off by a smooth random field of that share, as networks are that err anew in each picture.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from training.synthetic.worlds import KINDS, World, build_world
 
 ROOT = Path(__file__).resolve().parent.parent
 FARTHEST = 80.0  # metres; what is beyond the network does not know
+FIELD = (4, 5)  # knots of the random field, down and across
 SAME = 0.03  # share of depth within which a surface is the one that the frame saw
 
 # per domain: shift as a share of the median depth, the camera's field of view and the guessed one, degrees
@@ -55,12 +57,23 @@ MARKS = {"shift": 3.0, "focal": 5.0}  # per cent
 
 
 class WorldNetwork:
-    """Truth plus ``shift`` in metres; pictures say nothing to it, poses do."""
+    """Truth, times 1 + a field of standard deviation ``noise``, plus ``shift`` in metres.
 
-    def __init__(self, worlds: Sequence[World], poses: Sequence[np.ndarray], camera: CameraModel, share: float):
+    Pictures say nothing to it, poses do. ``share``: the shift as one of the median depth.
+    """
+
+    def __init__(
+        self,
+        worlds: Sequence[World],
+        poses: Sequence[np.ndarray],
+        camera: CameraModel,
+        share: float,
+        noise: float = 0.0,
+    ):
         self.worlds = worlds
         self.poses = [torch.from_numpy(pose) for pose in poses]
         self.camera = camera
+        self.noise = noise
         self.K = torch.from_numpy(np.asarray(camera.K, np.float32)).expand(len(worlds), 3, 3)
         self.truth = self._traced(torch.eye(4).expand(len(worlds), 4, 4))
         self.median = float(self.truth[torch.isfinite(self.truth)].median())
@@ -69,7 +82,7 @@ class WorldNetwork:
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the depth of the frames."""
-        return self.truth + self.shift
+        return self._spoilt(self.truth, 0) + self.shift
 
     def in_view(self, image: Tensor, T_view_frame: Tensor) -> Tensor:
         """Return the depth from other places, NaN for what no frame saw: it is not in the picture either."""
@@ -81,8 +94,15 @@ class WorldNetwork:
             height, width = self.camera.shape
             grid = torch.stack([2 * pixels[:, 0] / (width - 1) - 1, 2 * pixels[:, 1] / (height - 1) - 1], -1)
             there = F.grid_sample(self.truth.nan_to_num(0.0), grid, "nearest", "zeros", align_corners=True)
-            self._seen[key] = torch.where((z - there).abs() < SAME * z, depth, math.nan)
+            seen = torch.where((z - there).abs() < SAME * z, depth, math.nan)
+            self._seen[key] = self._spoilt(seen, 1 + len(self._seen))
         return self._seen[key] + self.shift
+
+    def _spoilt(self, depth: Tensor, number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(number)
+        coarse = torch.randn(len(depth), 1, *FIELD, generator=generator)
+        field = F.interpolate(coarse, size=depth.shape[2:], mode="bicubic", align_corners=True)
+        return depth * (1 + self.noise * field)
 
     def _traced(self, T_view_frame: Tensor) -> Tensor:
         places = [pose @ torch.linalg.inv(T.double()) for pose, T in zip(self.poses, T_view_frame)]
@@ -119,19 +139,23 @@ def camera_of(degrees: float, size: tuple[int, int]) -> CameraModel:
     return CameraModel.pinhole(float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]), size[1], size[0])
 
 
-def frames_of(kind: str, count: int, camera: CameraModel, share: float, seed: int = 0) -> WorldNetwork:
+def frames_of(
+    kind: str, count: int, camera: CameraModel, share: float, seed: int = 0, noise: float = 0.0
+) -> WorldNetwork:
     """Return the network of ``count`` worlds of a kind, one frame in each."""
     worlds = [build_world(seed + k, kind) for k in range(count)]
     poses = [world.camera_poses(np.random.default_rng((seed, k)), 1)[0] for k, world in enumerate(worlds)]
-    return WorldNetwork(worlds, poses, camera, share)
+    return WorldNetwork(worlds, poses, camera, share, noise)
 
 
-def measure(kind: str, frames: int, views: int, size: tuple[int, int], seed: int = 0) -> tuple[Result, Curves]:
+def measure(
+    kind: str, frames: int, views: int, size: tuple[int, int], seed: int = 0, noise: float = 0.0
+) -> tuple[Result, Curves]:
     """Return what is found in one kind of world, and the curves."""
     start = time.process_time()
     share, degrees, guessed = CASES[kind]
     camera = camera_of(degrees, size)
-    network = frames_of(kind, frames, camera, share, seed)
+    network = frames_of(kind, frames, camera, share, seed, noise)
     images = torch.zeros(frames, 3, *size)
     config = RecoveryConfig(views=views, seed=seed, batch=frames)
     truth = float(camera.K[0, 0])
@@ -221,12 +245,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=2, help="of each kind of world (default: %(default)s)")
     parser.add_argument("--views", type=int, default=2, help="of each frame (default: %(default)s)")
     parser.add_argument("--size", type=image_size, default=(72, 96), help="HEIGHTxWIDTH in pixels (default: 72x96)")
+    parser.add_argument("--noise", type=float, default=0.0, help="share of depth (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/recovery"))
     parser.add_argument("--docs", action="store_true", help="keep picture and figures for docs/geometry.md, too")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    measured = [measure(kind, options.frames, options.views, options.size, options.seed) for kind in options.kind]
+    setting = (options.frames, options.views, options.size, options.seed, options.noise)
+    measured = [measure(kind, *setting) for kind in options.kind]
     results, curves = [m[0] for m in measured], [m[1] for m in measured]
     places = [(options.out / "recovery.png", options.out / "recovery.csv")]
     if options.docs:

@@ -37,6 +37,19 @@ def test_from_elsewhere_it_knows_only_what_the_frame_saw(network):
     assert not torch.isfinite(network.in_view(image, behind)).any()
 
 
+def test_noise_is_new_in_each_picture_and_stays_as_it_is():
+    clean, noisy = (recovery.frames_of("indoor", 1, recovery.camera_of(70.0, SIZE), 0.0, noise=n) for n in (0.0, 0.05))
+    image = torch.zeros(1, 3, *SIZE)
+    turned = pose_about(torch.tensor([2.0]), torch.tensor([[3.0, 0, 0]]), torch.zeros(1, 3))
+    fields = []
+    for T in (STILL, turned, STILL):
+        known = torch.isfinite(clean.in_view(image, T))
+        fields.append((noisy.in_view(image, T) / clean.in_view(image, T) - 1)[known])
+    assert torch.equal(fields[0], fields[2])
+    assert 0.01 < fields[0].std() < 0.1
+    assert abs(fields[0].mean() - fields[1].mean()) > 1e-3
+
+
 def test_a_camera_is_as_wide_as_asked():
     camera = recovery.camera_of(90.0, (48, 64))
     assert camera.K[0, 0] == pytest.approx(32)
