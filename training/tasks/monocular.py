@@ -30,6 +30,10 @@ class MonocularTask(NetworkTask):
     ``residual``: a second pose is told from the target and the warped source. ``pose_widths``, ``pose_blocks`` and
     ``pose_width``: of the pose networks, by default as the depth encoder's, and its half-way width.
 
+    ``start_from``: a weight file to go on from, or a checkpoint of such a task (a pickle: only your own), of which
+    poses, semantics and the mask's knee are taken over as well, where they fit. A weight file holds no pose networks:
+    for ``settle`` steps depth stays as it is while they learn, so that their first guesses do not spoil it.
+
     Adam; the rate rises over ``warmup`` steps and falls to a tenth after each share of all steps in ``milestones``
     (epochs 26 and 36 of 50 in the paper). Only the depth network's weights are averaged, validated and exported.
     """
@@ -50,12 +54,15 @@ class MonocularTask(NetworkTask):
         milestones: tuple[float, ...] = (0.52, 0.72),
         average: float = 0.998,
         start_from: str | None = None,
+        settle: int = 0,
         compiled: bool = False,
     ):
-        super().__init__(FAMILY, config, learning_rate, average, start_from, compiled)
+        checkpoint = start_from if start_from and start_from.endswith(".ckpt") else None
+        super().__init__(FAMILY, config, learning_rate, average, None if checkpoint else start_from, compiled)
         self.criterion = criterion or GamDepthCriterion()
         self.offsets = tuple(offsets)
         self.residual = residual
+        self.settle = settle
         self.warmup = warmup
         self.milestones = tuple(milestones)
         widths = tuple(pose_widths or self.config.widths)
@@ -65,16 +72,32 @@ class MonocularTask(NetworkTask):
         self.semantic = (
             SemanticDecoder(self.config.widths, self.config.decoder, classes, release_softmax) if classes else None
         )
+        if checkpoint:
+            self.start_from = checkpoint
+            self._take_all(torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"])
 
-    def look(self, batch: dict[str, Tensor], network: MonocularNetwork, semantics: bool) -> Views:
+    def _take_all(self, state: dict[str, Tensor]) -> None:
+        """Take over what fits of a checkpoint; the network starts from the averaged weights."""
+        own = self.state_dict()
+        averaged = "averaged.module."
+        for name, value in state.items():
+            names = [name] if not name.startswith("network.") else []
+            if name.startswith(averaged):
+                names.append("network." + name.removeprefix(averaged))
+            for target in names:
+                if target in own and own[target].shape == value.shape and target != "averaged.n_averaged":
+                    own[target].copy_(value)
+
+    def look(self, batch: dict[str, Tensor], network: MonocularNetwork, semantics: bool, frozen: bool = False) -> Views:
         """Return what depth and pose networks make of ``batch``, see ``VideoWindows``.
 
-        Networks see the changed colours, the losses those that were taken.
+        Networks see the changed colours, the losses those that were taken. ``frozen``: no gradient reaches depth.
         """
         frames, shown, K = batch["frames"], batch["shown"], batch["K"]
         target = shown[:, 0].contiguous(memory_format=torch.channels_last)
-        features = network.encoder(target)
-        output = network.decode(features)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            features = network.encoder(target)
+            output = network.decode(features)
         logits = self.semantic(features) if self.semantic is not None and semantics else None
         poses = self.poses(target, dict(zip(self.offsets, shown[:, 1:].unbind(1))), output.depth, K)
         # borders are repeated: black ones would be edges
@@ -92,7 +115,9 @@ class MonocularTask(NetworkTask):
     def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
         """Return the loss of one batch."""
         semantics = self.criterion.wants_semantics(self.current_epoch)
-        views = self.look(batch, cast(MonocularNetwork, self.network), semantics)
+        settling = self.global_step < self.settle
+        self.network.train(not settling)  # nor do its statistics move
+        views = self.look(batch, cast(MonocularNetwork, self.network), semantics, settling)
         parts = self.criterion(views, batch, self.current_epoch)
         count = len(batch["K"])
         self.log_dict({f"train/{k}": v.detach() for k, v in parts.items()}, batch_size=count)

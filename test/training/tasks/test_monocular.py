@@ -145,6 +145,39 @@ def test_a_checkpoint_ships_what_runs_and_nothing_else(batch, tmp_path):
     assert found.training["knee"] == pytest.approx(400)
 
 
+def test_depth_stays_as_it_is_until_poses_have_settled(batch):
+    made = task(settle=8)  # the trainer stands at step 7
+    before = {k: v.clone() for k, v in made.network.state_dict().items()}
+    made.training_step(batch, 0).backward()
+    assert all(p.grad is None for p in made.network.parameters())
+    assert all(torch.equal(v, before[k]) for k, v in made.network.state_dict().items()), "statistics moved"
+    assert all(p.grad is not None for p in made.pose.parameters())
+    made.trainer.global_step = 8
+    made.training_step(batch, 1).backward()
+    assert all(p.grad is not None for p in made.network.parameters())
+
+
+def test_a_run_may_go_on_from_a_checkpoint_with_all_that_fits(tmp_path):
+    first = task(classes=5)
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(0.1)
+        for parameter in first.averaged.module.parameters():
+            parameter.add_(0.1)
+    first.criterion.mask.histogram[3] = 1
+    torch.save({"state_dict": first.state_dict()}, tmp_path / "last.ckpt")
+    later = task(classes=7, start_from=str(tmp_path / "last.ckpt"))
+    for own, other in zip(later.network.parameters(), first.averaged.module.parameters()):
+        assert torch.equal(own, other)
+    assert all(torch.equal(a, b) for a, b in zip(later.pose.parameters(), first.pose.parameters()))
+    assert later.criterion.mask.knee() == first.criterion.mask.knee() != pytest.approx(400)
+    assert later.semantic.last.weight.shape[0] == 7  # other classes: starts anew
+    assert int(later.averaged.n_averaged) == 0
+    checkpoint = {}
+    later.on_save_checkpoint(checkpoint)
+    assert checkpoint["made"]["started_from"].endswith("last.ckpt")
+
+
 def test_the_rate_rises_and_falls_in_steps():
     rates = [falling(step, 10, [52, 72]) for step in (0, 9, 51, 52, 71, 72)]
     assert rates == pytest.approx([0.1, 1, 1, 0.1, 0.1, 0.01])
