@@ -58,6 +58,14 @@ class Video(Protocol):
         ...
 
 
+class VideoSource(Protocol):
+    """Videos from wherever, parted into those to train on and those held out."""
+
+    def videos(self, held_out: bool) -> Sequence[Video]:
+        """Return one of the two parts; raises FileNotFoundError or ValueError saying why if there is nothing."""
+        ...
+
+
 class RenderedVideo:
     """A file of training.synthetic.sequences: everything is known. ``classes``: of its labels, with 0."""
 
@@ -155,6 +163,21 @@ def read_camera(file: Path, shape: tuple[int, ...]) -> CameraModel:
         camera = CameraModel(*size, matrix, distortion, model)
     check_camera(camera)
     return camera
+
+
+class FolderSource:
+    """Rendered sequences (*.npz) of a folder or, where there are none, pictures: see the two functions below."""
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+
+    def videos(self, held_out: bool) -> Sequence[Video]:
+        """See ``VideoSource``."""
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"no folder {self.folder}")
+        if any(self.folder.glob("*.npz")):
+            return rendered_videos(self.folder, held_out)
+        return picture_videos(self.folder, held_out)
 
 
 def rendered_videos(folder: Path | str, held_out: bool) -> list[RenderedVideo]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -13,7 +13,7 @@ from depth_perception.models import families
 from depth_perception.models.monocular import network_size
 from training.datasets.data import Onward, Stream
 from training.datasets.proxy_labels import ProxyLabels
-from training.datasets.video import Video, picture_videos, rendered_videos, spread
+from training.datasets.video import FolderSource, Video, VideoSource, spread
 from training.datasets.windows import OFFSETS, VideoWindows, WindowAugmentation
 
 _FITTED_ON = 48  # frames that labels may look at before training
@@ -22,7 +22,8 @@ _FITTED_ON = 48  # frames that labels may look at before training
 class VideoData(lightning.LightningDataModule):
     """Windows of the videos in ``folder``: rendered sequences (*.npz), or pictures with their camera's calibration.
 
-    See ``rendered_videos`` and ``picture_videos``; of both a part is held out. ``config``: the network's settings that
+    See ``FolderSource``; a part is held out. ``source`` takes the place of the folder, for videos from elsewhere.
+    ``config``: the network's settings that
     differ from the defaults; windows get the size it works at for the first video's camera. ``offsets``, ``stride``:
     see ``VideoWindows``. ``labels``: where proxy labels come from; None teaches no semantics. ``segments``: cut
     pictures for the co-planarity loss. ``epoch``: samples that count as one. With a seed, a run sees the same samples
@@ -31,7 +32,7 @@ class VideoData(lightning.LightningDataModule):
 
     def __init__(
         self,
-        folder: str,
+        folder: str = "",
         config: dict[str, Any] | None = None,
         offsets: tuple[int, ...] = OFFSETS,
         stride: int = 1,
@@ -42,9 +43,12 @@ class VideoData(lightning.LightningDataModule):
         epoch: int = 4_000,
         validation: int = 128,
         augmentation: WindowAugmentation | None = None,
+        source: VideoSource | None = None,
     ):
         super().__init__()
-        self.folder = folder
+        if bool(folder) == (source is not None):
+            raise ValueError("videos come from a folder or from a source: name one of the two")
+        self.source = source or FolderSource(folder)
         self.config = families.configuration("monocular", config)
         self.offsets = tuple(offsets)
         self.stride = stride
@@ -57,17 +61,9 @@ class VideoData(lightning.LightningDataModule):
         self.validation = validation
         self.augmentation = augmentation or WindowAugmentation()
 
-    def videos(self, held_out: bool) -> list[Video]:
-        """Return the videos to train on or those held out; raises FileNotFoundError if there are none."""
-        folder = Path(self.folder)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"no folder {folder}")
-        rendered = any(folder.glob("*.npz"))
-        return list(rendered_videos(folder, held_out)) if rendered else picture_videos(folder, held_out)
-
     def train_dataloader(self) -> DataLoader:
         """Return augmented windows of the videos that are for training."""
-        videos = self.videos(False)
+        videos = self.source.videos(False)
         if self.labels is not None:
             self.labels.fit(spread(videos, _FITTED_ON))
         segments = "color" if self.segments else ""
@@ -79,13 +75,13 @@ class VideoData(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """Return the same windows of held-out videos every time, with the planes that the renderer knows."""
-        videos = self.videos(True)
+        videos = self.source.videos(True)
         windows = VideoWindows(videos, self._size(videos), self.offsets, self.stride, None, "true", None, seed=1)
         count = min(self.validation, len(windows))
         chosen = torch.linspace(0, len(windows) - 1, count).round().long().unique().tolist()
         return self._loader(torch.utils.data.Subset(windows, chosen))
 
-    def _size(self, videos: list[Video]) -> tuple[int, int]:
+    def _size(self, videos: Sequence[Video]) -> tuple[int, int]:
         return network_size(videos[0][0].camera.shape, (self.config.height, self.config.width))
 
     def _seen(self) -> int:

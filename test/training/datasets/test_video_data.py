@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from training.datasets.proxy_labels import ClusterLabels
+from training.datasets.video import RenderedVideo
 from training.datasets.video_data import VideoData
 
 CONFIG = {"height": 64, "width": 96}
@@ -42,6 +43,18 @@ def test_validation_is_of_other_videos_unchanged(sequences):
     trained = torch.cat([b["frames"][:, 0] for b in data(sequences).train_dataloader()])
     for picture in torch.cat([b["frames"][:, 0] for b in held]):
         assert (trained - picture).abs().flatten(1).mean(1).min() > 0.01
+
+
+def test_videos_may_come_from_elsewhere(sequences):
+    class Mine:
+        def videos(self, held_out):
+            return [RenderedVideo(sequences / ("00000002.npz" if held_out else "00000000.npz"))]
+
+    made = VideoData(config=CONFIG, offsets=(-1, 1), batch_size=2, workers=0, epoch=2, source=Mine())
+    assert sum(len(b["K"]) for b in made.val_dataloader()) == 6
+    for arguments in ({}, {"folder": "x", "source": Mine()}):
+        with pytest.raises(ValueError, match="a folder or from a source"):
+            VideoData(**arguments)
 
 
 def test_pictures_of_any_size_will_do(tmp_path):
