@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from depth_perception.models.networks.output import NetworkOutput
 from training.losses.deviation import aligned_error, explaining_error, laplace_likelihood
 from training.losses.gradient_mask import GradientMask
+from training.losses.main_directions import main_directions
 from training.losses.photometric import minimum_reprojection
-from training.losses.planes import coplanarity, manhattan
+from training.losses.planes import coplanarity, manhattan, normals
 from training.losses.smoothness import smoothness
 
 DEVIATIONS = ("photometric", "depth")
@@ -40,7 +41,8 @@ class GamDepthCriterion(nn.Module):
     ``mask``: how pixels are weighted, the gradient-aware mask by default. ``auto_mask``: sources as they are compete
     with warped ones. ``semantic`` is 0.1 in the paper, whose doubled softmax makes it weak; for logits 0.03 is as
     strong. It ends with epoch ``semantic_epochs``: later the shared features would drift away from depth.
-    ``coplanar`` (0.1 in the paper) and ``right_angles`` (0.05) need segments and, the latter, main directions.
+    ``coplanar`` (0.1 in the paper) and ``right_angles`` (0.05) need segments; the latter takes main directions that
+    are known, else those that normals of the predicted depth agree on.
 
     ``deviation`` weighs the negative log-likelihood that teaches how sure the network is, and nothing else.
     ``deviation_from``: "photometric", the change of depth that would explain the remaining difference of colours, or
@@ -102,7 +104,8 @@ class GamDepthCriterion(nn.Module):
             parts["coplanar"] = coplanarity(output.depth, K, batch["segment"])
             total = total + self.coplanar * parts["coplanar"]
         if self.right_angles:
-            parts["right_angles"] = manhattan(output.depth, K, batch["segment"], batch["directions"], epoch)
+            directions = known_directions(output.depth, K, batch["directions"])
+            parts["right_angles"] = manhattan(output.depth, K, batch["segment"], directions, epoch)
             total = total + self.right_angles * parts["right_angles"]
         if self.deviation:
             if self.deviation_from == "depth" and bool((batch["depth"] > 0).any()):
@@ -116,6 +119,18 @@ class GamDepthCriterion(nn.Module):
 
     def _explaining(self, views: Views, batch: dict[str, Tensor], source: Tensor) -> Tensor:
         return explaining_error(batch["frames"], views.warped, views.output.depth, batch["K"], views.poses, source)
+
+
+def known_directions(depth: Tensor, K: Tensor, directions: Tensor) -> Tensor:
+    """Return main directions (B, 6, 3): as given or, of images where they are all 0, as most normals of depth have it.
+
+    Early in training normals agree on nothing, and such an image then counts for nothing.
+    """
+    unknown = (directions == 0).flatten(1).all(1)
+    if not bool(unknown.any()):
+        return directions
+    own = main_directions(normals(depth[unknown].detach(), K[unknown]))
+    return directions.clone().index_put((unknown,), own.to(directions.dtype))
 
 
 def semantic_error(logits: Tensor, label: Tensor) -> Tensor:

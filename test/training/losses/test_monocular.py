@@ -7,7 +7,7 @@ import torch
 
 from depth_perception.models.networks.output import NetworkOutput
 from training.losses.gradient_mask import GradientMask
-from training.losses.monocular import GamDepthCriterion, Views, semantic_error
+from training.losses.monocular import GamDepthCriterion, Views, known_directions, semantic_error
 from training.losses.smoothness import smoothness
 
 SIZE = (24, 32)
@@ -81,6 +81,19 @@ def test_semantics_end_with_their_epoch(window):
     late["loss"].backward()
     assert views.logits.grad is None
     assert not GamDepthCriterion(semantic=0).wants_semantics(0)
+
+
+def test_axes_that_nobody_knows_come_from_the_depth_itself():
+    from depth_perception.geometry.warping import rays
+
+    K = torch.tensor([[[40.0, 0, 31.5], [0, 40, 23.5], [0, 0, 1]]]).expand(2, 3, 3)
+    n = torch.tensor([0.3, 0.1, 1.0])
+    ray = rays(K[:1], 48, 64)
+    depth = (2 / (n.view(1, 3, 1, 1) * ray).sum(1, keepdim=True)).expand(2, 1, 48, 64)
+    given = torch.cat([torch.eye(3), -torch.eye(3)])
+    found = known_directions(depth, K, torch.stack([given, 0 * given]))
+    assert torch.equal(found[0], given)
+    assert (found[1] @ (n / n.norm())).max() > 0.999
 
 
 def test_unknown_labels_teach_nothing():
