@@ -1,6 +1,6 @@
 """Turn a checkpoint into a weight file that ships: ``python -m training.export CHECKPOINT NAME --frames FOLDER``.
 
-Takes the averaged weights, calibrates their deviations on the folder's held-out worlds, and writes
+Takes the averaged weights, calibrates their deviations on the folder's held-out frames and further worlds, and writes
 ``depth_perception/weights/NAME.safetensors`` with its configuration, calibration and what made it in its header, and
 its card docs/models/NAME.md.
 """
@@ -23,8 +23,10 @@ from depth_perception.models.weights import FOLDER, Weights, read, write
 from training import card
 from training.calibrate import collect, coverage, fit
 from training.datasets.rendered import frame_files
+from training.synthetic.frames import FRAMES_PER_WORLD, frame_path, write_frames
 
 _PREFIX = "averaged.module."
+FIRST_WORLD = 8_000_000  # numbers from here on are frames that nothing is trained on or benchmarked with
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--frames", type=Path, required=True, help="folder of rendered frames; its held-out ones are used"
     )
     parser.add_argument("--count", type=int, default=300, help="held-out frames to calibrate on (default %(default)s)")
+    parser.add_argument(
+        "--scans", type=int, default=4, help="random sensors that see each of these frames (default %(default)s)"
+    )
+    parser.add_argument(
+        "--worlds",
+        type=int,
+        default=0,
+        help="so many worlds that no training sees are rendered beside FOLDER, one frame each, and calibrated on, too "
+        "(default %(default)s)",
+    )
     parser.add_argument("--version", default="1")
     parser.add_argument("--out", type=Path, help="file to write (default: depth_perception/weights/NAME.safetensors)")
     options = parser.parse_args(arguments)
@@ -43,9 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = frame_files(options.frames, held_out=True)
     count = len(list(options.frames.glob("*.npz")))
     chosen = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(options.count, len(files)))]
+    chosen += further_worlds(options.frames.with_name("calibration"), options.worlds)
     completer = in_torch(weights)
-    calibration = fit(collect(completer, chosen[::2]))
-    check = coverage(calibration, collect(completer, chosen[1::2], seed=1))
+    calibration = fit(collect(completer, chosen[::2] * options.scans))
+    check = coverage(calibration, collect(completer, chosen[1::2] * options.scans, seed=1))
     weights.training["frames"] = count
     weights.training["calibration"] = {"frames": len(chosen), "within_68": check[0], "within_95": check[1]}
     out = options.out or FOLDER / f"{options.name}.safetensors"
@@ -58,6 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"of other held-out worlds' pixels {check[0]:.1%} lie in the 68 % interval and {check[1]:.1%} in the 95 % one"
     )
     return 0
+
+
+def further_worlds(folder: Path, count: int, size: tuple[int, int] = (240, 320)) -> list[Path]:
+    """Return frames of ``count`` different worlds set aside for this, rendering those that are not in ``folder``."""
+    numbers = [FIRST_WORLD + FRAMES_PER_WORLD * index for index in range(count)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, _ in enumerate(write_frames(folder, numbers, size), 1):
+        if done % 20 == 0:
+            print(f"{done} worlds rendered to calibrate on", flush=True)
+    return [frame_path(folder, number) for number in numbers]
 
 
 def read_checkpoint(file: Path, name: str, version: str) -> Weights:

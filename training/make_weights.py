@@ -23,6 +23,7 @@ CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
 SHIPPED = ("completion-small",)
 FRAMES = 4_000
+WORLDS = 120  # rendered besides, to calibrate on
 VIDEOS = 400
 
 
@@ -73,7 +74,7 @@ def make(name: str, settings: Sequence[str], version: str, out: Path | None) -> 
         return status
     place = ["--out", str(out / f"{name}.safetensors")] if out else []
     words = [str(checkpoint), name, "--videos" if video else "--frames", str(folder), "--version", version, *place]
-    return export_estimation.main(words) if video else export.main(words)
+    return export_estimation.main(words) if video else export.main([*words, "--worlds", str(WORLDS)])
 
 
 def run(command: Sequence[str], module: str = "training.train") -> int:

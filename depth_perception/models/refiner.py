@@ -45,7 +45,7 @@ class RefinerConfig:
     hidden: int = 16
     cells: int = 20_000
     step: int = 0
-    dense: float = 0.8
+    dense: float = 1.9
 
 
 class _Context(NamedTuple):

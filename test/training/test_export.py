@@ -37,7 +37,7 @@ def checkpoint(tmp_path_factory):
 def exported(checkpoint, rendered, tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "completion-small.safetensors"
     arguments = [str(checkpoint[0]), "completion-small", "--frames", str(rendered), "--out", str(file)]
-    assert export.main([*arguments, "--version", "1.5", "--count", "6"]) == 0
+    assert export.main([*arguments, "--version", "1.5", "--count", "6", "--worlds", "2"]) == 0
     return file
 
 
@@ -60,7 +60,7 @@ def test_the_header_says_what_made_it(exported):
     assert found.training["torch"] == torch.__version__
     assert found.training["frames"] == 32
     calibrated = found.training["calibration"]
-    assert calibrated["frames"] == 6
+    assert calibrated["frames"] == 6 + 2
     assert 0 < calibrated["within_68"] < calibrated["within_95"] <= 1
     assert found.calibration.wide > 1
 
