@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="file to write (default: depth_perception/weights/NAME.safetensors)")
     options = parser.parse_args(arguments)
     weights = as_stored(read_checkpoint(options.checkpoint, options.name, options.version))
-    weights.training["scale"] = "up_to_scale"
+    weights.training.setdefault("scale", "up_to_scale")
     out = options.out or FOLDER / f"{options.name}.safetensors"
     if options.videos is not None:
         weights = calibrated(weights, options.videos, options.count)

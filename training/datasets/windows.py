@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from depth_perception.frames import CameraModel
 from depth_perception.geometry.camera import crop_and_bin, resize
+from depth_perception.geometry.transforms import invert
 from depth_perception.models.monocular import shrink
 from training.datasets.jitter import Jitter
 from training.datasets.proxy_labels import ProxyLabels
@@ -21,6 +22,7 @@ from training.datasets.segments import color_segments, true_planes
 from training.datasets.video import Video, VideoFrame
 
 OFFSETS = (-2, -1, 1, 2)
+_MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class VideoWindows(Dataset):
 
     A sample holds float32 ``frames`` and ``shown`` (N, 3, h, w) in [0, 1], the target first and then the sources in the
     order of ``offsets``, as they were taken and with changed colours; ``K`` (3, 3); ``depth`` (1, h, w) in metres, 0
-    unknown; int64 ``label`` and ``segment`` (h, w), 0 unknown or none; ``directions`` (6, 3), 0 if unknown.
+    unknown; int64 ``label`` and ``segment`` (h, w), 0 unknown or none; ``directions`` (6, 3), 0 if unknown; ``poses``
+    T_source_target (N - 1, 4, 4) in metres, 0 if unknown.
 
     ``labels``: where labels come from, None for none. ``segments``: "color" cuts the picture for the co-planarity
     loss, "true" finds the planes the renderer knows, for scoring, "" none. With ``seed`` fixed, the sample depends on
@@ -123,8 +126,9 @@ class VideoWindows(Dataset):
         video, place = self.places[index]
         target = video[place]
         view = View.fitted(target.camera, self.size)
-        others = [video[place + offset * self.stride].image for offset in self.offsets]
-        images = np.stack([view.image(image) for image in (target.image, *others)])  # (N, h, w, 3)
+        sources = [video[place + offset * self.stride] for offset in self.offsets]
+        images = np.stack([view.image(frame.image) for frame in (target, *sources)])  # (N, h, w, 3)
+        poses = np.stack([_motion(target, source) for source in sources])
         camera = view.camera(target.camera)
         arrays = self._about(target, view, camera, images[0])
         K, directions = camera.K.copy(), arrays.pop("directions")
@@ -133,7 +137,7 @@ class VideoWindows(Dataset):
             images = images[:, :, ::-1]
             arrays = {name: values[..., ::-1] for name, values in arrays.items()}
             K[0, 2] = camera.width - 1 - K[0, 2]
-            directions = directions * (-1, 1, 1)
+            directions, poses = directions * (-1, 1, 1), _MIRROR @ poses @ _MIRROR
         shown = images
         if rng.random() < chances.colors:
             jitter = Jitter.draw(rng)
@@ -144,6 +148,7 @@ class VideoWindows(Dataset):
         out["shown"] = out["frames"] if shown is images else _tensor(shown)
         out["K"] = torch.from_numpy(K.astype(np.float32))
         out["directions"] = torch.from_numpy(directions.astype(np.float32))
+        out["poses"] = torch.from_numpy(poses.astype(np.float32))
         return out
 
     def _about(self, frame: VideoFrame, view: View, camera: CameraModel, image: NDArray) -> dict[str, NDArray]:
@@ -164,6 +169,13 @@ class VideoWindows(Dataset):
             "segment": segment.astype(np.int64),
             "directions": directions,
         }
+
+
+def _motion(target: VideoFrame, source: VideoFrame) -> NDArray[np.float64]:
+    """Return T_source_target (4, 4), zeros if one of the poses is unknown."""
+    if target.T_world_camera is None or source.T_world_camera is None:
+        return np.zeros((4, 4))
+    return invert(source.T_world_camera) @ target.T_world_camera
 
 
 def _tensor(images: NDArray[np.uint8]) -> Tensor:

@@ -5,6 +5,7 @@ Cheng et al., *GAM-Depth* (ICRA 2024). Of what is trained only encoder and depth
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, cast
@@ -15,7 +16,7 @@ from torch import Tensor
 from depth_perception.geometry.warping import warp
 from depth_perception.models.networks.monocular import MonocularNetwork
 from depth_perception.models.networks.monocular_decoder import SemanticDecoder
-from depth_perception.models.networks.monocular_pose import PoseNetwork
+from depth_perception.models.networks.monocular_pose import RELEASE_DEPTH, PoseNetwork
 from training.losses.monocular import GamDepthCriterion, Views
 from training.tasks.base import NetworkTask
 from training.tasks.monocular_scores import boundary_f1, depth_scores, plane_residual
@@ -34,6 +35,14 @@ class MonocularTask(NetworkTask):
     poses, semantics and the mask's knee are taken over as well, where they fit. A weight file holds no pose networks:
     for ``settle`` steps depth stays as it is while they learn, so that their first guesses do not spoil it.
 
+    ``known_poses``: take the motion between frames from the data, as wheel odometry, visual-inertial odometry or the
+    renderer tell it, instead of pose networks. It is no part of the paper. Depth is then in metres, for cameras like
+    the one that was learned from, and learned sooner; no pose network is trained.
+
+    Depth starts at the geometric mean of its range, and translations in proportion to it. ``release_start``: at
+    disparity 0.5, which is twice the nearest depth. The release can do so as it starts from trained weights; from
+    random ones depth is drawn to that end, where it has no contrast and little gradient.
+
     Adam; the rate rises over ``warmup`` steps and falls to a tenth after each share of all steps in ``milestones``
     (epochs 26 and 36 of 50 in the paper). Only the depth network's weights are averaged, validated and exported.
     """
@@ -46,6 +55,8 @@ class MonocularTask(NetworkTask):
         classes: int = 0,
         release_softmax: bool = False,
         residual: bool = True,
+        known_poses: bool = False,
+        release_start: bool = False,
         pose_widths: tuple[int, ...] | None = None,
         pose_blocks: tuple[int, ...] | None = None,
         pose_width: int | None = None,
@@ -66,8 +77,15 @@ class MonocularTask(NetworkTask):
         self.warmup = warmup
         self.milestones = tuple(milestones)
         widths = tuple(pose_widths or self.config.widths)
-        self.pose = PoseNetwork(widths, pose_blocks or self.config.blocks, pose_width or max(widths[4] // 2, 1))
-        if not residual:
+        depth = RELEASE_DEPTH if release_start else math.sqrt(self.config.nearest * self.config.farthest)
+        width = pose_width or max(widths[4] // 2, 1)
+        self.pose = PoseNetwork(widths, pose_blocks or self.config.blocks, width, depth)
+        if not (release_start or start_from):
+            self._start_at(depth)
+        self.known_poses = known_poses
+        if known_poses:
+            self.pose.requires_grad_(False)
+        elif not residual:
             self.pose.residual.requires_grad_(False)
         self.semantic = (
             SemanticDecoder(self.config.widths, self.config.decoder, classes, release_softmax) if classes else None
@@ -88,6 +106,15 @@ class MonocularTask(NetworkTask):
                 if target in own and own[target].shape == value.shape and target != "averaged.n_averaged":
                     own[target].copy_(value)
 
+    @torch.no_grad()
+    def _start_at(self, depth: float) -> None:
+        near, far = self.config.nearest, self.config.farthest
+        share = (1 / depth - 1 / far) / (1 / near - 1 / far)
+        for network in (self.network, self.averaged.module):
+            bias = cast(MonocularNetwork, network).disparity.bias
+            assert bias is not None
+            bias.fill_(math.log(share / (1 - share)))
+
     def look(self, batch: dict[str, Tensor], network: MonocularNetwork, semantics: bool, frozen: bool = False) -> Views:
         """Return what depth and pose networks make of ``batch``, see ``VideoWindows``.
 
@@ -99,7 +126,10 @@ class MonocularTask(NetworkTask):
             features = network.encoder(target)
             output = network.decode(features)
         logits = self.semantic(features) if self.semantic is not None and semantics else None
-        poses = self.poses(target, dict(zip(self.offsets, shown[:, 1:].unbind(1))), output.depth, K)
+        if self.known_poses:
+            poses = dict(zip(self.offsets, told(batch["poses"]).unbind(1)))
+        else:
+            poses = self.poses(target, dict(zip(self.offsets, shown[:, 1:].unbind(1))), output.depth, K)
         # borders are repeated: black ones would be edges
         warped = [warp(image, output.depth, K, poses[k])[0] for k, image in zip(self.offsets, frames[:, 1:].unbind(1))]
         return Views(output, [poses[k] for k in self.offsets], warped, logits)
@@ -141,6 +171,7 @@ class MonocularTask(NetworkTask):
         super().on_save_checkpoint(checkpoint)
         mask = self.criterion.mask
         checkpoint["made"] |= {"offsets": list(self.offsets), "mask": mask.kind, "knee": round(mask.knee(), 1)}
+        checkpoint["made"]["scale"] = "metric" if self.known_poses else "up_to_scale"
 
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule."""
@@ -154,6 +185,13 @@ class MonocularTask(NetworkTask):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def told(poses: Tensor) -> Tensor:
+    """Return ``poses`` (B, n, 4, 4); raises ValueError if one of them is unknown, that is 0."""
+    if bool((poses[..., 3, 3] == 0).any()):
+        raise ValueError("known_poses asks for videos whose poses are known, and here is one without")
+    return poses
 
 
 def falling(step: int, warmup: int, milestones: Sequence[float]) -> float:

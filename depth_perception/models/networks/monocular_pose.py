@@ -17,38 +17,50 @@ from depth_perception.geometry.warping import se3
 from depth_perception.models.networks.monocular_encoder import Encoder
 
 _SMALL = 0.01  # of what the decoder says; motions between frames are small
+RELEASE_DEPTH = 0.2  # network units in which the release's depth starts, to which that factor fits
 
 
 class PoseDecoder(nn.Module):
-    """The encoder's coarsest feature (B, ``encoded``, h, w) to axis-angle and translation, (B, 6)."""
+    """The encoder's coarsest feature (B, ``encoded``, h, w) to axis-angle and translation, (B, 6).
 
-    def __init__(self, encoded: int, width: int):
+    ``depth``: what depth starts with; translations are told in proportion to it.
+    """
+
+    def __init__(self, encoded: int, width: int, depth: float = RELEASE_DEPTH):
         super().__init__()
+        self.reach = depth / RELEASE_DEPTH
         self.squeeze = nn.Conv2d(encoded, width, 1)
         self.layers = nn.ModuleList([nn.Conv2d(width, width, 3, 1, 1) for _ in range(2)])
         self.last = nn.Conv2d(width, 6, 1)
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Return radians (3) and translation (3) in network units, times 0.01."""
+        """Return radians (3) times 0.01, and translation (3) in network units times 0.01 ``depth`` / 0.2."""
         x = F.relu(self.squeeze(feature))
         for layer in self.layers:
             x = F.relu(layer(x))
         with torch.autocast(x.device.type, enabled=False):
             motion: Tensor = self.last(x.float()).mean((2, 3))  # (B, 6)
-        return _SMALL * motion
+        return _SMALL * torch.cat([motion[:, :3], self.reach * motion[:, 3:]], 1)
 
 
 class PoseNetwork(nn.Module):
     """Two images in the order they were taken to T_later_earlier (B, 4, 4), by one of two decoders.
 
-    ``width``: of the decoders' layers, 256 in the paper's. Translations are in the units of the depth network.
+    ``width``: of the decoders' layers, 256 in the paper's. Translations are in the units of the depth network, which
+    starts at ``depth``.
     """
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int] = (2, 2, 2, 2), width: int = 256):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int] = (2, 2, 2, 2),
+        width: int = 256,
+        depth: float = RELEASE_DEPTH,
+    ):
         super().__init__()
         self.encoder = Encoder(widths, blocks, images=2)
-        self.pose = PoseDecoder(widths[4], width)
-        self.residual = PoseDecoder(widths[4], width)
+        self.pose = PoseDecoder(widths[4], width, depth)
+        self.residual = PoseDecoder(widths[4], width, depth)
 
     def forward(self, earlier: Tensor, later: Tensor, residual: bool = False) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] to the motion that maps points of the earlier camera to the later one."""

@@ -115,3 +115,13 @@ def test_poses_are_exact_under_autocast():
     for place, pose in found.items():
         assert torch.allclose(pose, between(poses, place, 0), atol=1e-5), place
     assert {pose.dtype for pose in (*first.values(), *final.values())} == {torch.float32}
+
+
+def test_translations_are_told_in_proportion_to_depth_and_turns_are_not():
+    found = []
+    for depth in (0.2, 1.0):
+        torch.manual_seed(0)
+        network = PoseNetwork((4, 6, 8, 8, 8), (1,) * 4, 8, depth).eval()
+        found.append(network.pose(torch.rand(2, 8, 2, 3, generator=torch.Generator().manual_seed(1))))
+    assert torch.equal(found[0][:, :3], found[1][:, :3])
+    assert torch.allclose(5 * found[0][:, 3:], found[1][:, 3:])

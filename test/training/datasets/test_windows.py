@@ -83,6 +83,20 @@ def test_cameras_fit_their_pictures(video, mirror):
     assert errors["right"] < 0.9 * errors["other"]
 
 
+def test_poses_are_those_between_target_and_sources(video):
+    for mirror in (0.0, 1.0):
+        windows = VideoWindows([video], SIZE, (-2, 1), augmentation=WindowAugmentation(mirror, 0.0), seed=0)
+        sample = windows[2]
+        errors = []
+        for pose in (sample["poses"], torch.eye(4).expand(2, 4, 4)):
+            warped, valid = warp(
+                sample["frames"][1:], sample["depth"].expand(2, 1, *SIZE), sample["K"].expand(2, 3, 3), pose
+            )
+            errors.append(photometric_error(warped, sample["frames"][:1].expand(2, -1, -1, -1))[valid].mean())
+        assert errors[0] < 0.7 * errors[1]
+    assert (VideoWindows([Numbers(3)], SIZE, (-1, 1))[0]["poses"] == 0).all()
+
+
 def test_mirroring_keeps_the_scene(video):
     plain, mirrored = (
         VideoWindows([video], SIZE, (-1, 1), 1, RenderedLabels(0), "true", WindowAugmentation(mirror, 0.0), seed=1)[2]

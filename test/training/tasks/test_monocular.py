@@ -122,6 +122,40 @@ def test_one_pose_step_may_do(batch):
     assert any(n.startswith("pose.pose") for n in trained)
 
 
+def test_known_poses_teach_depth_in_metres(batch):
+    made = task(known_poses=True, learning_rate=2e-3, average=0.8)
+    optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], 2e-3)
+    found = []
+    for index in range(20):
+        optimizer.zero_grad()
+        made.training_step(batch, index).backward()
+        optimizer.step()
+        made.on_before_zero_grad(optimizer)
+        if index % 19 == 0:
+            made.eval()
+            with torch.no_grad():
+                made.validation_step(batch, 0)
+                depth = made.averaged(batch["frames"][:, 0]).depth
+            found.append((made.logged["val/abs_rel"], (depth.median() / batch["depth"].median()).item()))
+            made.train()
+    assert found[1][0] < 0.85 * found[0][0]
+    assert 0.5 < found[1][1] < 2, "not in metres"
+    assert all(p.grad is None for p in made.pose.parameters())
+    checkpoint = {}
+    made.on_save_checkpoint(checkpoint)
+    assert checkpoint["made"]["scale"] == "metric"
+    with pytest.raises(ValueError, match="here is one without"):
+        made.training_step({**batch, "poses": 0 * batch["poses"]}, 0)
+
+
+def test_depth_starts_in_the_middle_of_its_range(batch):
+    for settings, depth in (({}, 1.0), ({"release_start": True}, 0.2)):
+        made = task(**settings)
+        with torch.no_grad():
+            found = made.network(batch["frames"][:, 0]).depth.median()
+        assert found.item() == pytest.approx(depth, rel=0.35), settings
+
+
 def test_networks_see_changed_colours_and_losses_the_true_ones(batch):
     made = task(GamDepthCriterion(auto_mask=False)).eval()
     dark = {**batch, "shown": 0 * batch["shown"]}
