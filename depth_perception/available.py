@@ -14,7 +14,7 @@ import os
 from types import ModuleType
 
 OPTIONAL = (
-    *("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "rosbags"),
+    *("cv_bridge", "sensor_msgs_py", "tf2_ros", "message_filters", "launch_ros", "tf2_msgs", "std_srvs", "rosbags"),
     *("safetensors", "onnxruntime", "torch", "onnx"),
 )
 # ONNX Runtime 1.29 and newer tell Microsoft about every model that is loaded, unless this is set before the import

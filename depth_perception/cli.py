@@ -236,6 +236,7 @@ def _export(options: argparse.Namespace) -> int:
 # node: module and name of its table
 _TABLES = {
     "completion": ("depth_perception.pipelines.completion_parameters", "COMPLETION_PARAMETERS"),
+    "estimation": ("depth_perception.pipelines.estimation_parameters", "ESTIMATION_PARAMETERS"),
     "bag_player": ("depth_perception.nodes.bag_player_parameters", "BAG_PLAYER_PARAMETERS"),
     "evaluation": ("depth_perception.nodes.evaluation_parameters", "EVALUATION_PARAMETERS"),
 }

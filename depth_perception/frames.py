@@ -164,6 +164,7 @@ class DepthEstimate:
     scale_factor: float = 1.0  # what the model's own depth was multiplied by
     scale_deviation: float = 0.0  # of the factor's logarithm; already in standard_deviation
     scale_source: str = ""  # what told the factor last: points, odometry or floor
+    scale_age: float = 0.0  # seconds since then
 
     @property
     def mask(self) -> NDArray[np.bool_]:

@@ -21,11 +21,15 @@ from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS  # noqa: E402
 from depth_perception.nodes.launches import argument_table  # noqa: E402
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS  # noqa: E402
+from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS  # noqa: E402
 from depth_perception.pipelines.parameter_docs import markdown_table  # noqa: E402
 from depth_perception.pipelines.topics import (  # noqa: E402
     COMPLETION_FRAMES,
     COMPLETION_INPUTS,
     COMPLETION_OUTPUTS,
+    ESTIMATION_FRAMES,
+    ESTIMATION_INPUTS,
+    ESTIMATION_OUTPUTS,
     frame_table,
     topic_table,
 )
@@ -36,9 +40,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "completion outputs": lambda: topic_table(COMPLETION_OUTPUTS),
     "completion frames": lambda: frame_table(COMPLETION_FRAMES),
     "completion parameters": lambda: markdown_table(COMPLETION_PARAMETERS),
+    "estimation inputs": lambda: topic_table(ESTIMATION_INPUTS),
+    "estimation outputs": lambda: topic_table(ESTIMATION_OUTPUTS),
+    "estimation frames": lambda: frame_table(ESTIMATION_FRAMES),
+    "estimation parameters": lambda: markdown_table(ESTIMATION_PARAMETERS),
     "bag player parameters": lambda: markdown_table(BAG_PLAYER_PARAMETERS),
     "evaluation parameters": lambda: markdown_table(EVALUATION_PARAMETERS),
     "completion launch": lambda: argument_table("completion"),
+    "estimation launch": lambda: argument_table("estimation"),
     "evaluation launch": lambda: argument_table("evaluation"),
     **benchmark.PARTS,
     **{f"card {name}": functools.partial(card.card, name) for name in card.shipped()},

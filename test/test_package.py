@@ -121,7 +121,9 @@ def test_every_node_is_installed(repository, cmake):
     assert listed == nodes | {"depth_perception"}
 
 
-@pytest.mark.parametrize("name", ["bag_player_node", "completion_node", "depth_perception", "evaluation_node"])
+@pytest.mark.parametrize(
+    "name", ["bag_player_node", "completion_node", "depth_perception", "estimation_node", "evaluation_node"]
+)
 def test_executables_run_wherever_python_is(repository, name):
     script = repository / "scripts" / name
     text = script.read_text()
@@ -143,7 +145,7 @@ def test_executable_bits_are_in_git(repository):
     if listed.returncode:
         pytest.skip("not a git checkout")
     modes = {line.split("\t")[1]: line[:6] for line in listed.stdout.splitlines()}
-    for name in ("scripts/completion_node", "scripts/depth_perception", ".ci/run"):
+    for name in ("scripts/completion_node", "scripts/depth_perception", "scripts/estimation_node", ".ci/run"):
         assert modes[name] == "100755", name
 
 
@@ -195,4 +197,9 @@ def test_wheel_holds_code_and_shared_files(repository, tmp_path):
         if file.is_file() and "__pycache__" not in file.parts:
             assert str(file.relative_to(repository)) in names
     shared = {name.partition("share/depth_perception/")[2] for name in names if "share/depth_perception/" in name}
-    assert {"config/fastdds_large_messages.xml", "launch/completion.launch.py", "msg/DepthInfo.msg"} <= shared
+    assert {
+        "config/fastdds_large_messages.xml",
+        "launch/completion.launch.py",
+        "msg/DepthInfo.msg",
+        "msg/DepthScale.msg",
+    } <= shared

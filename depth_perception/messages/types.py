@@ -21,6 +21,7 @@ import depth_perception
 from depth_perception.available import optional
 
 DEPTH_INFO = "depth_perception/msg/DepthInfo"
+DEPTH_SCALE = "depth_perception/msg/DepthScale"
 NANOSECONDS = 1_000_000_000
 
 
@@ -150,7 +151,7 @@ def rclpy_types() -> RclpyTypes:
 
 @functools.cache
 def rosbags_types() -> RosbagsTypes:
-    """Return the ROS 2 Jazzy messages of rosbags, with our own DepthInfo where its definition is found.
+    """Return the ROS 2 Jazzy messages of rosbags, with our own where their definitions are found.
 
     Raises MessageError if rosbags is not installed.
     """
@@ -159,21 +160,24 @@ def rosbags_types() -> RosbagsTypes:
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     typestore = get_typestore(Stores.ROS2_JAZZY)
-    places = definition_places()
-    for place in places:
-        if place.is_file():
-            typestore.register(get_types_from_msg(place.read_text(encoding="utf-8"), DEPTH_INFO))
-            return RosbagsTypes(typestore)
-    tried = ", ".join(str(place) for place in places)
-    return RosbagsTypes(typestore, {DEPTH_INFO: f"its definition was found at none of {tried}; install the package"})
+    missing = {}
+    for name in (DEPTH_INFO, DEPTH_SCALE):
+        places = definition_places(f"{_split(name)[1]}.msg")
+        found = next((place for place in places if place.is_file()), None)
+        if found is not None:
+            typestore.register(get_types_from_msg(found.read_text(encoding="utf-8"), name))
+            continue
+        tried = ", ".join(str(place) for place in places)
+        missing[name] = f"its definition was found at none of {tried}; install the package"
+    return RosbagsTypes(typestore, missing)
 
 
-def definition_places() -> list[Path]:
-    """Return where ``DepthInfo.msg`` may be: beside the code, then in the ament and Python prefixes."""
+def definition_places(file: str = "DepthInfo.msg") -> list[Path]:
+    """Return where the definition ``file`` may be: beside the code, then in the ament and Python prefixes."""
     places = []
-    share = Path("share") / "depth_perception" / "msg" / "DepthInfo.msg"
+    share = Path("share") / "depth_perception" / "msg" / file
     packages = [Path(folder).resolve() for folder in depth_perception.__path__]
-    places += [package.parent / "msg" / "DepthInfo.msg" for package in packages]
+    places += [package.parent / "msg" / file for package in packages]
     places += [Path(prefix) / share for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     # lib/pythonX.Y/site-packages/depth_perception, or local/lib/... : the prefix is a few folders up
     places += [parent / share for package in packages for parent in list(package.parents)[2:6]]

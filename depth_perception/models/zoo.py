@@ -163,4 +163,4 @@ def _file(name: str, file: Path | str | None) -> Path:
     missing = f"no weights of {name!r} are shipped: {weight_file(name)} is missing"
     if name in LEARNED:
         raise WeightError(f"{missing}; to train them, type: make weights")
-    raise WeightError(f"{missing}; name a file of your own, or train one as docs/training.md says")
+    raise WeightError(f"{missing}; name a file of your own, or train one as docs/training_estimation.md says")

@@ -9,7 +9,7 @@ from depth_perception.available import optional
 from depth_perception.frames import DepthEstimate
 from depth_perception.messages.front import CompletionFront, FrontSettings
 from depth_perception.nodes.completion_outputs import CompletionOutputs
-from depth_perception.nodes.depth_node import DepthNode
+from depth_perception.nodes.depth import DepthNode
 from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice

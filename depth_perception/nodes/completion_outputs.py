@@ -1,9 +1,9 @@
-"""What the completion node publishes, each output only while somebody listens."""
+"""What the nodes of depth publish, each output only while somebody listens."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 
 from depth_perception.frames import CameraModel, DepthEstimate, FloatImage, SparseDepth
 from depth_perception.geometry.camera import rays
@@ -23,8 +24,8 @@ from depth_perception.messages.types import rclpy_types
 from depth_perception.pipelines.completion import CompletionInput
 from depth_perception.pipelines.confidence import confidence
 from depth_perception.pipelines.parameters import Value
-from depth_perception.pipelines.topics import COMPLETION_OUTPUTS
-from depth_perception.ros.qos import incompatible_subscriber, output_qos, overridable, policy_name
+from depth_perception.pipelines.topics import COMPLETION_OUTPUTS, Topic
+from depth_perception.ros.qos import incompatible_subscriber, latched_qos, output_qos, overridable, policy_name
 from depth_perception.visualization.colormap import colorize
 
 
@@ -71,10 +72,18 @@ def checked_points(
 
 
 class CompletionOutputs:
-    """The publishers of the completion node."""
+    """The publishers of a node of depth."""
 
-    def __init__(self, node: Node, on_problem: Callable[[str, str, str], None]):
+    def __init__(
+        self,
+        node: Node,
+        on_problem: Callable[[str, str, str], None],
+        topics: Iterable[Topic] = COMPLETION_OUTPUTS,
+        latched: frozenset[str] = frozenset(),
+    ):
         """Create every publisher; ``on_problem(cause, subject, text)`` hears of subscribers that cannot be served.
+
+        ``latched``: topics whose last message is kept for those who subscribe later.
 
         Raises MessageError where the package's own message was not built.
         """
@@ -83,9 +92,10 @@ class CompletionOutputs:
         self._on_problem = on_problem
         self._publishers: dict[str, Publisher] = {}
         self._rays: tuple[CameraModel, NDArray[np.float32]] | None = None
-        for topic in COMPLETION_OUTPUTS:
+        for topic in topics:
             if not topic.name.startswith("/"):
-                self._publishers[topic.name] = self._create(topic.name, topic.type)
+                qos = latched_qos() if topic.name in latched else output_qos()
+                self._publishers[topic.name] = self._create(topic.name, topic.type, qos)
         self.too_far = 0  # pixels beyond what 16UC1 can say, in the last frame
 
     def close(self) -> None:
@@ -156,7 +166,7 @@ class CompletionOutputs:
         message = encode_image(self._types, array, encoding, estimate.stamp, estimate.frame_id)
         self._publishers[topic].publish(message)
 
-    def _create(self, name: str, kind: str) -> Publisher:
+    def _create(self, name: str, kind: str, qos: QoSProfile) -> Publisher:
         resolved = self._node.resolve_topic_name(name)
 
         def tell(event: Any) -> None:
@@ -166,7 +176,7 @@ class CompletionOutputs:
         return self._node.create_publisher(
             self._types.message_class(kind),
             name,
-            output_qos(),
+            qos,
             event_callbacks=PublisherEventCallbacks(incompatible_qos=tell),
             qos_overriding_options=overridable(),
         )

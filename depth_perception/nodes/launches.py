@@ -1,4 +1,4 @@
-"""The launches of this package: completion on a robot, evaluation of a recording; and the command that runs them."""
+"""The launches of this package: completion, estimation, evaluation of a recording; and the command that runs them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-from depth_perception.pipelines.parameters import ParameterError, read_parameter_file
+from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS
+from depth_perception.pipelines.parameters import ParameterError, ParameterTable, read_parameter_file
 from depth_perception.ros import launching
 from depth_perception.ros.launching import Argument, Launch, LaunchError, NodePlan, Value
 from depth_perception.ros.share import share_file
@@ -28,22 +29,40 @@ COMPLETION_SETTINGS = {
     "reliability": "qos.reliability",
     "fixed_frame": "transform.fixed_frame",
 }
+# the same for the estimation node
+ESTIMATION_SETTINGS = {
+    **COMPLETION_SETTINGS,
+    "source": "input.source",
+    "floor_frame": "scale.floor_frame",
+    "camera_height": "scale.camera_height",
+}
+TABLES: dict[str, tuple[ParameterTable, dict[str, str]]] = {
+    "completion": (COMPLETION_PARAMETERS, COMPLETION_SETTINGS),
+    "estimation": (ESTIMATION_PARAMETERS, ESTIMATION_SETTINGS),
+}
 
-COMMON = (
-    Argument("params_file", "", "Parameter file of the completion node; empty: config/completion.yaml of the package."),
-    *(
-        Argument(
-            argument,
-            "",
-            f"{COMPLETION_PARAMETERS[parameter].description} Left out: as in params_file.",
-            ("", *COMPLETION_PARAMETERS[parameter].choices) if COMPLETION_PARAMETERS[parameter].choices else (),
-        )
-        for argument, parameter in COMPLETION_SETTINGS.items()
-    ),
-    Argument("rviz", "false", "Start rviz2 with config/rviz/completion.rviz.", TRUE_FALSE),
-    Argument("rviz_frame", "", "Fixed frame of rviz2; empty: that of its configuration."),
-    Argument("log_level", "info", "Least severity that the nodes print.", LOG_LEVELS),
-)
+
+def common(task: str) -> tuple[Argument, ...]:
+    """Return the arguments that every launch of the node of ``task`` has."""
+    table, settings = TABLES[task]
+    return (
+        Argument("params_file", "", f"Parameter file of the {task} node; empty: config/{task}.yaml of the package."),
+        *(
+            Argument(
+                argument,
+                "",
+                f"{table[parameter].description} Left out: as in params_file.",
+                ("", *table[parameter].choices) if table[parameter].choices else (),
+            )
+            for argument, parameter in settings.items()
+        ),
+        Argument("rviz", "false", f"Start rviz2 with config/rviz/{task}.rviz.", TRUE_FALSE),
+        Argument("rviz_frame", "", "Fixed frame of rviz2; empty: that of its configuration."),
+        Argument("log_level", "info", "Least severity that the nodes print.", LOG_LEVELS),
+    )
+
+
+COMMON = common("completion")
 
 INPUTS = (
     Argument("image", "image", "Topic of the camera image; without the /compressed at its end."),
@@ -74,7 +93,7 @@ def camera_info_beside(image: str) -> str:
 
 
 def input_remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return how the completion node's inputs are renamed to the user's topics; what stays the same is left out."""
+    """Return how a node's inputs are renamed to the user's topics; what stays the same is left out."""
     targets = {
         "image": values["image"],
         "image/compressed": values["image"] + "/compressed",
@@ -87,10 +106,13 @@ def input_remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((source, target) for source, target in targets.items() if source != target)
 
 
-def completion_node(values: Mapping[str, str], use_sim_time: bool) -> NodePlan:
-    """Return the completion node as the arguments ask for it; raises LaunchError for a file that is not there."""
+def depth_node(values: Mapping[str, str], use_sim_time: bool, task: str = "completion") -> NodePlan:
+    """Return the node of ``task`` as the arguments ask for it; raises LaunchError for what cannot be."""
+    table, settings = TABLES[task]
     parameters: dict[str, Value] = {
-        parameter: values[argument] for argument, parameter in COMPLETION_SETTINGS.items() if values[argument]
+        parameter: _typed(argument, values[argument], table[parameter].default)
+        for argument, parameter in settings.items()
+        if values[argument]
     }
     if values["params_file"] and not Path(values["params_file"]).is_file():
         raise LaunchError(f"params_file: {values['params_file']}: no such file")
@@ -101,17 +123,27 @@ def completion_node(values: Mapping[str, str], use_sim_time: bool) -> NodePlan:
     if values.get("autostart") == "false":
         parameters["autostart"] = False
     return NodePlan(
-        "completion_node",
-        "completion_node",
+        f"{task}_node",
+        f"{task}_node",
         namespace=values.get("namespace", ""),
-        parameter_file=values["params_file"] or str(share_file("config/completion.yaml")),
+        parameter_file=values["params_file"] or str(share_file(f"config/{task}.yaml")),
         parameters=parameters,
         remappings=input_remappings(values),
         log_level=values["log_level"],
     )
 
 
-def rviz(values: Mapping[str, str], use_sim_time: bool) -> list[NodePlan]:
+def _typed(argument: str, text: str, default: Value) -> Value:
+    """Return the text of an argument in the type of the parameter that it sets."""
+    if not isinstance(default, float):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise LaunchError(f"{argument}: {text!r} is not a number") from None
+
+
+def rviz(values: Mapping[str, str], use_sim_time: bool, task: str = "completion") -> list[NodePlan]:
     """Return rviz2 if it is wanted; it sees the node's topics by the same names as the node."""
     if values["rviz"] != "true":
         return []
@@ -122,7 +154,7 @@ def rviz(values: Mapping[str, str], use_sim_time: bool) -> list[NodePlan]:
             "rviz2",
             namespace=values.get("namespace", ""),
             package="rviz2",
-            arguments=("-d", str(share_file("config/rviz/completion.rviz")), *frame),
+            arguments=("-d", str(share_file(f"config/rviz/{task}.rviz")), *frame),
             parameters={"use_sim_time": True} if use_sim_time else {},
             remappings=input_remappings(values),
             required=False,
@@ -133,20 +165,34 @@ def rviz(values: Mapping[str, str], use_sim_time: bool) -> list[NodePlan]:
 def plan_completion(values: Mapping[str, str]) -> list[NodePlan]:
     """Plan ``launch/completion.launch.py``."""
     use_sim_time = values["use_sim_time"] == "true"
-    return [completion_node(values, use_sim_time), *rviz(values, use_sim_time)]
+    return [depth_node(values, use_sim_time), *rviz(values, use_sim_time)]
 
+
+def plan_estimation(values: Mapping[str, str]) -> list[NodePlan]:
+    """Plan ``launch/estimation.launch.py``."""
+    use_sim_time = values["use_sim_time"] == "true"
+    return [depth_node(values, use_sim_time, "estimation"), *rviz(values, use_sim_time, "estimation")]
+
+
+ON_A_ROBOT = (
+    Argument("namespace", "", "Namespace of the node and its outputs, one for each camera."),
+    *INPUTS,
+    Argument("use_sim_time", "false", "Follow /clock: true in simulation and replay.", TRUE_FALSE),
+    Argument("autostart", "true", "Activate at once; false leaves that to a lifecycle manager.", TRUE_FALSE),
+)
 
 COMPLETION = Launch(
     "completion",
     "Dense depth and a coloured cloud from a running camera and range sensor.",
-    (
-        Argument("namespace", "", "Namespace of the node and its outputs, one for each camera."),
-        *INPUTS,
-        Argument("use_sim_time", "false", "Follow /clock: true in simulation and replay.", TRUE_FALSE),
-        Argument("autostart", "true", "Activate at once; false leaves that to a lifecycle manager.", TRUE_FALSE),
-        *COMMON,
-    ),
+    (*ON_A_ROBOT, *COMMON),
     plan_completion,
+)
+
+ESTIMATION = Launch(
+    "estimation",
+    "Dense depth and a coloured cloud from a running camera alone; metric as soon as something tells its scale.",
+    (*ON_A_ROBOT, *common("estimation")),
+    plan_estimation,
 )
 
 
@@ -208,7 +254,7 @@ def plan_evaluation(values: Mapping[str, str]) -> list[NodePlan]:
     level, names = values["log_level"], input_remappings(live)
     return [
         NodePlan("evaluation_node", "evaluation_node", parameters=scoring, remappings=names, log_level=level),
-        completion_node(live, use_sim_time=True),
+        depth_node(live, use_sim_time=True),
         NodePlan("bag_player_node", "bag_player_node", parameters=playing, log_level=level, required=False),
         *rviz(live, use_sim_time=True),
     ]
@@ -271,7 +317,7 @@ EVALUATION = Launch(
     plan_evaluation,
 )
 
-LAUNCHES = {launch.name: launch for launch in (COMPLETION, EVALUATION)}
+LAUNCHES = {launch.name: launch for launch in (COMPLETION, ESTIMATION, EVALUATION)}
 
 
 def argument_table(name: str) -> str:

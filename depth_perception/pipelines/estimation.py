@@ -176,6 +176,7 @@ class EstimationPipeline:
             scale_factor=scale.factor,
             scale_deviation=scale.deviation,
             scale_source=scale.source,
+            scale_age=scale.age,
         )
         latency["finish"] = clock() - measured
         return estimate

@@ -150,7 +150,7 @@ class EstimatorChoice(ModelChoice):
         others = f", or choose one of {', '.join(zoo.estimators())}" if zoo.estimators() else ""
         return (
             f"no weights of {self.name} come with this installation; name your own in model_file, trained as "
-            f"docs/training.md says{others}"
+            f"docs/training_estimation.md says{others}"
         )
 
     def load(self) -> Estimator:

@@ -50,6 +50,36 @@ COMPLETION_OUTPUTS = (
 )  # fmt: skip
 
 
+ESTIMATION_INPUTS = (
+    *COMPLETION_INPUTS[:3],
+    Topic("points", "sensor_msgs/msg/PointCloud2", "a few points in any frame, to tell the scale; may be missing",
+          "input.source: points"),
+    Topic("sparse_depth", "sensor_msgs/msg/Image", "measured depth registered to the image, for the same",
+          "input.source: depth"),
+    *COMPLETION_INPUTS[5:],
+)  # fmt: skip
+
+ESTIMATION_OUTPUTS = (
+    Topic("depth/image_rect", "sensor_msgs/msg/Image",
+          "dense depth, only while its scale is known: 32FC1 in metres with NaN for unknown, or 16UC1 in millimetres"),
+    Topic("depth/image_unscaled", "sensor_msgs/msg/Image",
+          "the same while it is not: 32FC1 in the model's own unit; `depth/info` says what that is"),
+    Topic("depth/scale", "depth_perception/msg/DepthScale",
+          "metres in one unit of the model, how sure that is and what told it; kept for those who subscribe later"),
+    Topic("depth/camera_info", "sensor_msgs/msg/CameraInfo", "calibration of the depth image"),
+    Topic("depth/standard_deviation", "sensor_msgs/msg/Image",
+          "standard deviation of each depth with that of the scale in it, 32FC1 in metres; only while that is known"),
+    Topic("depth/confidence", "sensor_msgs/msg/Image",
+          "probability that the relative error is below 10 %, 32FC1 from 0 to 1; only while the scale is known"),
+    Topic("depth/mask", "sensor_msgs/msg/Image", "255 where depth is known, else 0 (mono8)"),
+    Topic("depth/points", "sensor_msgs/msg/PointCloud2",
+          "coloured cloud in the camera's frame, without flying pixels; only while the scale is known"),
+    Topic("depth/info", "depth_perception/msg/DepthInfo",
+          "whether depth is metric, up to scale or relative; model, valid range, coverage, latency by stage"),
+    *COMPLETION_OUTPUTS[-2:],
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Frame:
     """One coordinate frame: where its name comes from and what it must be."""
@@ -65,6 +95,16 @@ COMPLETION_FRAMES = (
     Frame("fixed", "parameter `transform.fixed_frame`",
           "world that stands still (`odom`): bridges the time between scan and image, and undoes motion in a scan"),
     Frame("outputs", "the image's frame and stamp", "every output carries the stamp and frame of its image"),
+)  # fmt: skip
+
+ESTIMATION_FRAMES = (
+    COMPLETION_FRAMES[0],
+    COMPLETION_FRAMES[1],
+    Frame("fixed", "parameter `transform.fixed_frame`",
+          "world that stands still (`odom`): tells how far the camera moved, for the scale and for streaming"),
+    Frame("floor", "parameter `scale.floor_frame`",
+          "frame on the floor with z up (`base_footprint`): tells gravity and the camera's height"),
+    COMPLETION_FRAMES[3],
 )  # fmt: skip
 
 

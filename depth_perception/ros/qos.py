@@ -40,6 +40,16 @@ def output_qos() -> QoSProfile:
     )
 
 
+def latched_qos() -> QoSProfile:
+    """Return the profile of what late subscribers want to know, too: the last message is kept for them."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
 def tf_qos() -> QoSProfile:
     """Return the profile for /tf: best effort hears best-effort and reliable publishers alike."""
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -223,6 +223,11 @@ class Graph:
         own = ("-p", f"model:={model}", "-p", f"diagnostics.period:={period}", "-p", "transform.timeout:=0.5")
         return self.start(executable, *own, *ros_arguments)
 
+    def estimation(self, *ros_arguments: str, period: float = 0.2) -> NodeProcess:
+        """Start an estimation node with quick diagnostics."""
+        own = ("-p", f"diagnostics.period:={period}", "-p", "transform.timeout:=0.5")
+        return self.start("estimation_node", *own, *ros_arguments)
+
     def play(self, bag: Path, *ros_arguments: str) -> NodeProcess:
         """Start a bag player."""
         return self.start("bag_player_node", "-p", f"bag:={bag}", *ros_arguments)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from depth_perception.frames import CameraModel, DepthEstimate, ScaleKind
-from depth_perception.messages.depth_info import depth_info_message
+from depth_perception.messages.depth_info import depth_info_message, depth_scale_message
 from depth_perception.messages.types import DEPTH_INFO, stamp_of
 
 STAMP = 1_700_000_000_000_000_031
@@ -72,3 +73,19 @@ def test_it_can_be_sent(types):
         found = serialization.deserialize_message(serialization.serialize_message(message), type(message))
     assert list(found.latency) == pytest.approx([0.001, 0.5, 0.25])
     assert found.sync_interval == 0.25
+
+
+def test_the_scale_says_what_told_it(types):
+    skip_unless_built(types)
+    told = replace(
+        estimate(),
+        scale=ScaleKind.UP_TO_SCALE,
+        scale_factor=2.5,
+        scale_deviation=0.1,
+        scale_source="floor",
+        scale_age=3.0,
+    )
+    message = depth_scale_message(types, told)
+    assert (stamp_of(message.header), message.header.frame_id) == (STAMP, "camera_optical_frame")
+    assert (message.kind, message.factor, message.deviation) == (2, 2.5, 0.1)
+    assert (message.source, message.age) == ("floor", 3.0)

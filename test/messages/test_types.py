@@ -158,7 +158,7 @@ def test_depth_info_is_found_in_an_install_space(tmp_path, monkeypatch):
 
 def test_without_its_definition_only_depth_info_fails(tmp_path, monkeypatch):
     pytest.importorskip("rosbags")
-    monkeypatch.setattr(module, "definition_places", lambda: [tmp_path / "DepthInfo.msg"])
+    monkeypatch.setattr(module, "definition_places", lambda file: [tmp_path / file])
     rosbags_types.cache_clear()
     try:
         types = rosbags_types()

@@ -147,7 +147,7 @@ def test_the_weight_file_says_what_its_depth_means(shipped, tmp_path):
 
 
 def test_what_is_not_shipped_says_how_to_get_it(shipped):
-    with pytest.raises(WeightError, match=r"'estimation-large'.*file of your own.*docs/training\.md"):
+    with pytest.raises(WeightError, match=r"'estimation-large'.*file of your own.*docs/training_estimation\.md"):
         zoo.load_estimator("estimation-large")
     with pytest.raises(ValueError, match=r"unknown estimator 'fast'; known: estimation-small, "):
         zoo.load_estimator("fast")

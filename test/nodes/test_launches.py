@@ -7,8 +7,9 @@ import yaml
 from depth_perception.frames import CameraModel
 from depth_perception.nodes import launches
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS
 from depth_perception.pipelines.parameters import read_parameter_file
-from depth_perception.pipelines.topics import COMPLETION_INPUTS
+from depth_perception.pipelines.topics import COMPLETION_INPUTS, COMPLETION_OUTPUTS, ESTIMATION_OUTPUTS
 from depth_perception.ros.launching import LaunchError, command_line
 
 
@@ -92,6 +93,39 @@ def test_every_argument_is_described(launch):
     assert len(set(names)) == len(names)
 
 
+def estimation(**given):
+    return plan(launches.ESTIMATION, **given)["estimation_node"]
+
+
+def test_estimation_has_a_node_parameters_and_rviz_of_its_own(repository):
+    nodes = plan(launches.ESTIMATION, rviz="true", image="/cam/image", namespace="left")
+    node, rviz = nodes["estimation_node"], nodes["rviz2"]
+    assert (node.executable, node.namespace) == ("estimation_node", "left")
+    assert node.parameter_file == str(repository / "config" / "estimation.yaml")
+    assert dict(node.remappings) == {
+        "image": "/cam/image",
+        "image/compressed": "/cam/image/compressed",
+        "camera_info": "/cam/camera_info",
+    }
+    assert rviz.arguments == ("-d", str(repository / "config" / "rviz" / "estimation.rviz"))
+
+
+def test_what_tells_the_scale_can_be_said_at_launch():
+    node = estimation(source="none", camera_height="1.2", floor_frame="base_footprint", model_file="mine.safetensors")
+    assert node.parameters == {
+        "input.source": "none",
+        "scale.camera_height": 1.2,
+        "scale.floor_frame": "base_footprint",
+        "model_file": "mine.safetensors",
+    }
+    ESTIMATION_PARAMETERS.resolve(node.parameters)
+    assert estimation(sparse_depth="/tof").parameters == {"input.source": "depth"}
+    with pytest.raises(LaunchError, match="camera_height: 'high' is not a number"):
+        estimation(camera_height="high")
+    with pytest.raises(LaunchError, match="model: 'fast' is not one of"):
+        estimation(model="fast")
+
+
 def test_rviz_sees_what_the_node_sees(repository):
     nodes = plan(launches.COMPLETION, rviz="true", rviz_frame="odom", namespace="left", image="/cam/image")
     node, rviz = nodes["completion_node"], nodes["rviz2"]
@@ -100,14 +134,15 @@ def test_rviz_sees_what_the_node_sees(repository):
     assert not rviz.required
 
 
-def test_rviz_displays_say_their_reliability_and_show_topics_of_the_node(repository):
-    from depth_perception.pipelines.topics import COMPLETION_OUTPUTS
-
-    displays = yaml.safe_load((repository / "config" / "rviz" / "completion.rviz").read_text())[
-        "Visualization Manager"
-    ]["Displays"]
+@pytest.mark.parametrize(
+    ("name", "described"), [("completion", COMPLETION_OUTPUTS), ("estimation", ESTIMATION_OUTPUTS)]
+)
+def test_rviz_displays_say_their_reliability_and_show_topics_of_the_node(repository, name, described):
+    displays = yaml.safe_load((repository / "config" / "rviz" / f"{name}.rviz").read_text())["Visualization Manager"][
+        "Displays"
+    ]
     topics = {display["Topic"]["Value"]: display for display in displays if "Topic" in display}
-    outputs = {topic.name for topic in COMPLETION_OUTPUTS}
+    outputs = {topic.name for topic in described}
     for name, display in topics.items():
         wanted = "Reliable" if name in outputs else "Best Effort"
         assert display["Topic"]["Reliability Policy"] == wanted, name
@@ -221,8 +256,8 @@ def test_main_shows_arguments(capsys):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "'' is not one of completion, evaluation"),
-        (["decomposition"], "'decomposition' is not one of completion, evaluation"),
+        ([], "'' is not one of completion, estimation, evaluation"),
+        (["decomposition"], "'decomposition' is not one of completion, estimation, evaluation"),
         (["completion", "image=/a"], "'image=/a' is not of the form argument:=value"),
         (["evaluation"], "bag:= must be given"),
     ],

@@ -116,7 +116,7 @@ def test_estimators_are_chosen_as_completers_are(shipped, monkeypatch):
     assert EstimatorChoice("estimation-small").problem() == ""
     problem = EstimatorChoice("estimation-large").problem()
     assert "no weights of estimation-large" in problem
-    assert "docs/training.md" in problem
+    assert "docs/training_estimation.md" in problem
     assert problem.endswith("choose one of estimation-small")
     with pytest.raises(ValueError, match="no weights of estimation-large"):
         EstimatorChoice("estimation-large").load()

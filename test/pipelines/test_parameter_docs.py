@@ -6,6 +6,7 @@ import yaml
 from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS
 from depth_perception.pipelines.parameter_docs import limits_text, markdown_table, yaml_text, yaml_value
 from depth_perception.pipelines.parameters import Parameter, ParameterTable, read_parameter_file
 
@@ -14,6 +15,7 @@ from depth_perception.pipelines.parameters import Parameter, ParameterTable, rea
     ("node", "table"),
     [
         ("completion", COMPLETION_PARAMETERS),
+        ("estimation", ESTIMATION_PARAMETERS),
         ("bag_player", BAG_PLAYER_PARAMETERS),
         ("evaluation", EVALUATION_PARAMETERS),
     ],

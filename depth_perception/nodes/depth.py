@@ -47,6 +47,7 @@ class DepthNode(DepthDiagnostics):
         self._worker: Worker | None = None
         self._poll_timer: Timer | None = None
         super().__init__(name, table, check, **options)
+        self._table = table
         self._had_demand = False
         self._failed_wish: ModelChoice | None = None  # the parameters must not go on naming it
         self._first_wish: ModelChoice | None = None
@@ -206,10 +207,14 @@ class DepthNode(DepthDiagnostics):
             self._quiet_since = now
         self._had_demand = demand
         self._listener.review()
-        if self._failed_wish is not None:
+        if self._failed_wish is not None and self._has_name(self._models):
             wish, self._failed_wish = self._failed_wish, None
             if wish == self.choice_of(self.parameters.values):  # else something else was asked for since
                 self._tell_what_runs()
+
+    def _has_name(self, models: ModelSwitch | None) -> bool:
+        """True if the model in use is one that the parameters can name."""
+        return models is not None and models.choice.name in self._table["model"].choices
 
     def _tell_what_runs(self) -> None:
         """Bring the parameters back to the model in use."""
@@ -269,10 +274,12 @@ class DepthNode(DepthDiagnostics):
         if choice not in (self._models.choice, self._first_wish):
             self._degraded = ""
         if choice != self._failed_wish:
+            self._failed_wish = None  # something else was asked for since
             self._models.request(choice)
 
     def _on_model_failed(self, wish: ModelChoice, error: Exception) -> None:
         """Keep what runs; called on any thread."""
+        self._failed_wish = wish  # before anybody can hear of it and ask for something else
         text = f"{wish} cannot be used: {error}"
         if wish is self._first_wish:
             self._degraded = f"{text}; {self.without_model()}"
@@ -280,4 +287,3 @@ class DepthNode(DepthDiagnostics):
         else:
             assert self._models is not None
             self.problem("model", "model", f"{text}; {self._models.choice} stays in use")
-        self._failed_wish = wish
