@@ -46,7 +46,10 @@ FIGURES = {"abs_rel": "AbsRel", "delta1": "δ1", "plane_residual": "plane residu
 
 @dataclass(frozen=True)
 class Plan:
-    """What two runs must share to be comparable; ``semantics``: share of all steps in which semantics teach."""
+    """What two runs must share to be comparable; ``semantics``: share of all steps in which semantics teach.
+
+    ``known_poses``: the video's own poses take the place of pose networks.
+    """
 
     steps: int = 2_000
     batch_size: int = 8
@@ -57,6 +60,7 @@ class Plan:
     label_noise: float = 0.15
     learning_rate: float = 5e-4
     scored: int = 96  # held-out windows
+    known_poses: bool = False
     config: dict[str, Any] = field(
         default_factory=lambda: {
             "widths": (16, 16, 32, 64, 128),
@@ -64,6 +68,8 @@ class Plan:
             "decoder": (8, 16, 32, 48, 64),
             "height": 96,
             "width": 128,
+            "nearest": 0.3,
+            "farthest": 30.0,
         }
     )
 
@@ -81,6 +87,7 @@ def make_task(variant: str, plan: Plan) -> MonocularTask:
         learning_rate=plan.learning_rate,
         warmup=max(1, plan.steps // 20),
         average=1 - 10 / (plan.steps + 10),
+        known_poses=plan.known_poses,
         **differs.get("task", {}),
     )
 
@@ -133,7 +140,8 @@ def study(videos: Path, seeds: Sequence[int], plan: Plan, runs: Path, variants: 
     results: dict[str, dict[str, dict]] = {name: {} for name in variants or VARIANTS}
     for seed in seeds:
         for name in results:
-            file = runs / f"gam-{name.replace(' ', '-')}-{seed}.json"
+            poses = "known" if plan.known_poses else "learned"
+            file = runs / f"gam-{name.replace(' ', '-')}-{poses}-{seed}.json"
             wanted = same | {"variant": VARIANTS[name]}
             found = json.loads(file.read_text()) if file.is_file() else {}
             if {k: found.get(k) for k in wanted} != wanted:
@@ -194,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path, default=Path(".training/sequences"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--known-poses", action="store_true", help="use the video's own poses, train no pose network")
     parser.add_argument("--variants", nargs="+", default=[], choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--runs", type=Path, default=Path(".training/studies"), help="where single runs are kept")
     parser.add_argument("--out", type=Path, required=True, help="Markdown file; the same figures as JSON beside it")
@@ -201,11 +210,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    results = study(options.videos, options.seeds, Plan(options.steps), options.runs, options.variants)
+    plan = Plan(options.steps, known_poses=options.known_poses)
+    variants = options.variants or [v for v in VARIANTS if not (options.known_poses and "task" in VARIANTS[v])]
+    results = study(options.videos, options.seeds, plan, options.runs, variants)
     seeds = " ".join(map(str, options.seeds))
     command = (
         f"python -m training.estimation_study --videos {options.videos} --seeds {seeds} --steps {options.steps} "
-        f"--out {options.out}"
+        f"{'--known-poses ' if plan.known_poses else ''}--out {options.out}"
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(table(results, command))

@@ -58,6 +58,21 @@ def test_runs_are_scored_kept_and_repeated_if_the_plan_changes(sequences, tmp_pa
     assert len(seen) > count
 
 
+def test_known_poses_leave_pose_networks_out(sequences, tmp_path, monkeypatch, capsys):
+    plans = []
+    monkeypatch.setattr(estimation_study, "study", lambda v, s, plan, r, names: plans.append((plan, names)) or {})
+    monkeypatch.setattr(estimation_study, "table", lambda results, command: command)
+    words = ["--videos", str(sequences), "--steps", "7", "--out", str(tmp_path / "x.md")]
+    assert estimation_study.main([*words, "--known-poses"]) == 0
+    assert estimation_study.main(words) == 0
+    (known, fewer), (learned, every) = plans
+    assert known.known_poses
+    assert make_task(fewer[0], known).known_poses
+    assert not learned.known_poses
+    assert set(every) - set(fewer) == {"without residual pose"}
+    assert "--known-poses" in capsys.readouterr().out
+
+
 def test_the_table_says_how_often_the_full_method_is_better():
     def run(abs_rel, f1):
         return {"plan": {"steps": 5, "batch_size": 2, "config": {"width": 96, "height": 64}}} | {
