@@ -40,7 +40,31 @@ _LIMITS = """\
 - The deviation is calibrated on held-out rendered worlds. On recordings of another kind its intervals may hold more or
   less than they promise; the table says how much in those measured."""
 
+_ESTIMATOR_USE = """\
+Dense depth with a standard deviation for a robot that has one camera and nothing else, or whose other sensors went
+silent. Unless the table says metric, depth is right up to one factor, which the node finds while it runs from points,
+odometry or the floor. Not for anything where a wrong depth can hurt somebody without a second, independent
+measurement."""
+
+_ESTIMATOR_LIMITS = """\
+- Trained on video rendered by this repository alone, and on no recording: what no world shows it never saw. Training on
+  your own recording is what changes that.
+- **The factor** differs from place to place and from camera to camera; a depth in metres is only as good as what found
+  the factor.
+- **Sky, mirrors, glass and water**: there is no right answer for the first and no video to learn the others from.
+- **Bare walls** are told from their edges alone; the deviation is larger there, and the middle of a wall may bulge.
+- **Things that move with the camera** look infinitely far to whoever learns from video; pixels that do not change are
+  left out of training, those that move otherwise are not.
+- Images of fisheye lenses must be undistorted first, and a very different angle of view than that of training (60 to 80
+  degrees) bends depth.
+- The deviation is calibrated on held-out rendered video after each image was scaled to its truth: it does not know how
+  sure the factor is."""
+
 _METHODS = {
+    "monocular": (
+        "Cheng et al., GAM-Depth: depth from video with a gradient-aware mask and semantics from proxy labels; encoder "
+        "and depth decoder are what runs. Written anew from the paper."
+    ),
     "refiner": "A small U-Net that chooses, cell by cell, among the surfaces a weight-free completer offers.",
     "jarrn": (
         "Chen et al., JARRN: a visual branch and a refining branch that never sees colour, joined by scale, offset and "
@@ -56,7 +80,9 @@ _METHODS = {
 def card(name: str, file: Path | None = None) -> str:
     """Return the card of shipped weights, or of those in ``file``, as markdown; raises as ``weights.inspect``."""
     info = weights.inspect(file or zoo.weight_file(name))
-    summary = zoo.LEARNED[name][1] if name in zoo.LEARNED else "Learned completion"
+    known = {**zoo.LEARNED, **zoo.ESTIMATORS}
+    estimates = name in zoo.ESTIMATORS or info.family == "monocular"
+    summary = known[name][1] if name in known else f"Learned {'estimation' if estimates else 'completion'}"
     parts = [
         f"# {name}",
         f"{summary}. {_METHODS.get(info.family, '')}".strip(),
@@ -65,11 +91,11 @@ def card(name: str, file: Path | None = None) -> str:
         f"```bash\nmake weights WEIGHTS={name}\n```",
         _made(info.training),
         "## Meant for",
-        _USE,
+        _ESTIMATOR_USE if estimates else _USE,
         "## Figures",
         figures(name),
         "## Limits",
-        _LIMITS,
+        _ESTIMATOR_LIMITS if estimates else _LIMITS,
         "## Licence",
         "Apache-2.0, as the code. Nothing but this repository's own renderings went into it.",
     ]
@@ -86,6 +112,7 @@ def facts(info: WeightInfo) -> list[tuple[str, str]]:
         ("version", info.version),
         ("parameters", f"{info.parameters:,}"),
         ("family", f"`{info.family}`: {settings or 'default settings'}"),
+        ("scale", str(made.get("scale", "")).replace("_", " ")),
         ("data", _data(made)),
         ("training", _training(made)),
         ("machine", str(made.get("machine", ""))),
@@ -138,13 +165,15 @@ def write(name: str, folder: Path = FOLDER) -> Path:
 
 def shipped() -> list[str]:
     """Return the names of the weights that ship."""
-    return [name for name in zoo.LEARNED if zoo.weight_file(name).is_file()]
+    return [name for name in (*zoo.LEARNED, *zoo.ESTIMATORS) if zoo.weight_file(name).is_file()]
 
 
 def _data(made: dict[str, Any]) -> str:
+    samples = f"; {made['samples']:,} samples drawn from them" if "samples" in made else ""
+    if "videos" in made:
+        return f"{made['videos']:,} videos of `training.synthetic.sequences`{samples}"
     if "frames" not in made:
         return ""
-    samples = f"; {made['samples']:,} samples drawn from them" if "samples" in made else ""
     return f"{made['frames']:,} frames of `training.synthetic.frames`{samples}"
 
 
@@ -176,7 +205,11 @@ def _deviation(info: WeightInfo) -> str:
 def _made(made: dict[str, Any]) -> str:
     command = made.get("command")
     said = f"The run itself was\n\n```bash\n{command}\n```\n\n" if command else ""
-    return f"{said}then calibrated and written by `training.export`; see [training](../training.md)."
+    if "videos" in made or "offsets" in made:
+        how = "`training.export_estimation`; see [training](../training_estimation.md)."
+    else:
+        how = "`training.export`; see [training](../training.md)."
+    return f"{said}then calibrated and written by {how}"
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:

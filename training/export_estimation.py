@@ -1,8 +1,8 @@
 """Turn an estimator's checkpoint into a weight file: ``python -m training.export_estimation CHECKPOINT NAME``.
 
 Takes the averaged weights of encoder and depth decoder alone, calibrates their deviations on the folder's held-out
-rendered video (``--videos``), and writes ``depth_perception/weights/NAME.safetensors`` and its ONNX graph. Without
-rendered video, ``--uncalibrated`` writes the deviations as they were learned.
+rendered video (``--videos``), and writes ``depth_perception/weights/NAME.safetensors``, its ONNX graph and its card
+docs/models/NAME.md. Without rendered video, ``--uncalibrated`` writes the deviations as they were learned.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from depth_perception.models import backends, families, onnx_graphs
 from depth_perception.models.estimator import LearnedEstimator
 from depth_perception.models.weights import FOLDER, Weights, read, write
+from training import card
 from training.calibrate_estimation import calibrate, collect, held
 from training.datasets.video import rendered_videos, spread
 from training.export import as_stored, read_checkpoint
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.videos is not None:
         weights = calibrated(weights, options.videos, options.count)
     write(weights, out)
+    if not options.out:
+        print(card.write(options.name))
     graph = onnx_graphs.export(read(out), out.parent)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, and {graph.name} for ONNX Runtime")
     if weights.calibration is not None:

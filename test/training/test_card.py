@@ -72,6 +72,28 @@ def test_a_card_says_what_the_header_says(ships):
     assert f"{ships.stat().st_size / 1e6:.2f} MB" in text
 
 
+def test_the_card_of_an_estimator_says_what_its_depth_means(monkeypatch, tmp_path):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr(documents, "published", lambda: Figures({}))
+    told = {**MADE, "videos": 400, "scale": "up_to_scale", "offsets": [-1, 1]}
+    tensors = {"a.weight": np.zeros((1_000, 3), np.float32)}
+    made = weights.Weights(
+        "monocular", "estimation-small", "1", families.configuration("monocular"), tensors, None, told
+    )
+    weights.write(made, tmp_path / "estimation-small.safetensors")
+    assert card.shipped() == ["estimation-small"]
+    text = card.card("estimation-small")
+    for said in (
+        "| scale | up to scale |",
+        "400 videos of",
+        "GAM-Depth",
+        "training_estimation.md",
+        "right up to one factor",
+    ):
+        assert said in text, said
+    assert "LiDAR, ToF" not in text
+
+
 def test_figures_are_those_that_the_benchmark_kept(ships, monkeypatch):
     cells = {
         ("completion-small", "kitchen", "500"): measured(mae=0.05, within_1=0.681),
