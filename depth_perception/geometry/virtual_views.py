@@ -22,6 +22,8 @@ from depth_perception.geometry import splatting
 from depth_perception.geometry.splatting import Rendering, fill_holes, masked_median, render
 from depth_perception.geometry.warping import se3
 
+_LEAST_SPREAD = 0.02  # share of the mean
+
 Network = Callable[[Tensor], Tensor]  # images (B, 3, H, W) in [0, 1] to depths (B, 1, H, W)
 
 
@@ -45,9 +47,9 @@ class RoundTrip(NamedTuple):
     """All that a consistency loss needs; shapes as in ``Rendering``, K and the first view are the caller's.
 
     ``there``: the first view's surface from the second place. ``shown``: its picture without holes, which the network
-    got. ``estimate`` (B, 1, H, W): the network's depth there, in its own scale. ``scale`` (B, 1, 1, 1): brings that to
-    the scale of the first view, without gradient. ``back``: the second view's surface, so scaled, from the first
-    place; holes of ``there`` take no part.
+    got. ``estimate`` (B, 1, H, W): the network's depth there, in its own scale. ``scale`` (B, 1, 1, 1), without
+    gradient, brings that to the scale of the first view: ``scaled`` (B, 1, H, W), whose gradient leaves the estimate's
+    scale alone. ``back``: the second view's surface, so scaled, from the first place; holes of ``there`` take no part.
     """
 
     T_view_frame: Tensor
@@ -55,6 +57,7 @@ class RoundTrip(NamedTuple):
     shown: Tensor
     estimate: Tensor
     scale: Tensor
+    scaled: Tensor
     back: Rendering
 
 
@@ -126,14 +129,28 @@ def round_trip(
 
     ``keep`` bool (B, 1, H, W) leaves out pixels of the first view, e.g. sky. The estimate is brought to the scale of
     the rendered depth before it is lifted, and by scale alone: a shift would take away what is to be seen. Gradients
-    flow through both renderings and both passes of the network, not through the scale.
+    flow through both renderings and both passes of the network, and leave the scale of the estimate alone.
     """
     there = render(image, depth, K, T_view_frame, keep, jump=jump)
     shown = fill_holes(there.image, there.mask)
     estimate = network(shown)
     scale = relative_scale(estimate.detach(), there.depth.detach(), there.mask)
-    back = render(shown, scale * estimate, K, inverse_pose(T_view_frame), there.mask, jump=jump)
-    return RoundTrip(T_view_frame, there, shown, estimate, scale, back)
+    free = scale_free(estimate, there.mask)
+    scaled = free * relative_scale(free.detach(), there.depth.detach(), there.mask)
+    back = render(shown, scaled, K, inverse_pose(T_view_frame), there.mask, jump=jump)
+    return RoundTrip(T_view_frame, there, shown, estimate, scale, scaled, back)
+
+
+def scale_free(values: Tensor, mask: Tensor) -> Tensor:
+    """Return ``values`` (B, 1, H, W) over their mean absolute deviation within ``mask``: a loss cannot pull on a scale.
+
+    Without that consistency shrinks a scene, which no label holds. Divided by their mean instead, values would gain
+    by a shift, which makes all differences small. Values all but equal are divided by a fiftieth of their mean.
+    """
+    count = mask.flatten(1).sum(1).clamp_min(1).view(-1, 1, 1, 1)
+    mean = torch.where(mask, values, 0.0).sum((1, 2, 3), keepdim=True) / count
+    spread = torch.where(mask, (values - mean).abs(), 0.0).sum((1, 2, 3), keepdim=True) / count
+    return values / torch.maximum(spread, (_LEAST_SPREAD * mean.abs()).clamp_min(1e-6))
 
 
 def relative_scale(values: Tensor, target: Tensor, valid: Tensor) -> Tensor:

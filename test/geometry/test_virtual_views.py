@@ -16,6 +16,7 @@ from depth_perception.geometry.virtual_views import (  # noqa: E402
     random_poses,
     relative_scale,
     round_trip,
+    scale_free,
 )
 from depth_perception.geometry.warping import rays  # noqa: E402
 
@@ -148,6 +149,7 @@ def test_true_depth_agrees_with_itself_there_and_back():
     there, back = trip.there, trip.back
     assert there.mask.float().mean() > 0.7
     assert ((4 * trip.estimate - there.depth).abs() / there.depth)[there.mask].max() < 1e-3
+    assert torch.allclose(trip.scaled, trip.scale * trip.estimate, rtol=1e-4)
     assert back.mask.float().mean() > 0.6
     assert ((back.depth - wall()).abs() / wall())[back.mask].max() < 2e-3
     assert torch.equal(trip.T_view_frame, T)
@@ -176,16 +178,32 @@ def test_the_network_never_sees_a_hole_and_holes_are_not_lifted():
     assert network.got.min() >= 0.5
 
 
+def test_a_scale_is_taken_out_and_a_shift_stays():
+    values = wall()
+    free = scale_free(values, EVERY)
+    assert torch.allclose(scale_free(5 * values, EVERY), free, rtol=1e-4)
+    assert torch.allclose(scale_free(values + 3, EVERY) - free, (3 * free / values), rtol=1e-3)
+    assert torch.equal(scale_free(torch.full_like(values, 2.0), EVERY), torch.full_like(values, 50.0))
+    half = EVERY.clone()
+    half[..., : WIDTH // 2] = False
+    inside = values[half]
+    assert (free != scale_free(values, half)).any()
+    assert scale_free(values, half)[half].tolist() == pytest.approx(
+        (inside / (inside - inside.mean()).abs().mean()).tolist()
+    )
+
+
 def test_gradients_reach_the_first_depth_and_the_second_pass_but_not_the_scale():
     depth = wall().requires_grad_()
-    gain = torch.ones(1, requires_grad=True)
+    gain, shift = torch.ones(1, requires_grad=True), torch.zeros(1, requires_grad=True)
     T = random_poses(wall(), seeded(4))
     plane = Plane(T)
-    trip = round_trip(torch.rand(1, 3, HEIGHT, WIDTH), depth, K, T, lambda image: gain * plane(image))
+    trip = round_trip(torch.rand(1, 3, HEIGHT, WIDTH), depth, K, T, lambda image: gain * plane(image) + shift)
     assert not trip.scale.requires_grad
     (there,) = torch.autograd.grad(trip.there.depth.sum(), depth, retain_graph=True)
-    (back,) = torch.autograd.grad(trip.back.depth.sum(), gain, retain_graph=True)
+    scaled, shifted = torch.autograd.grad(trip.back.depth.sum(), (gain, shift), retain_graph=True)
     (colours,) = torch.autograd.grad(trip.back.image.square().sum(), depth)
     assert (there != 0).float().mean() > 0.6
-    assert back.item() > 0
+    assert shifted.item() > 100
+    assert abs(scaled.item()) < 1e-3 * shifted.item()
     assert (colours != 0).any()

@@ -52,7 +52,7 @@ class ViewConsistencyCriterion(nn.Module):
         """
         turn = step % 2
         there, back = trip.there, trip.back
-        view = relative_miss(trip.scale * trip.estimate, there.depth, there.mask, turn)
+        view = relative_miss(trip.scaled, there.depth, there.mask, turn)
         frame = relative_miss(back.depth, depth, back.mask & torch.isfinite(depth) & (depth > 0), turn)
         whole = torch.where(back.mask, back.image, image)  # windows of similarity reach over the rim of holes
         colours = mean_of_seen(photometric_error(whole, image), back.mask)

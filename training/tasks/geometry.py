@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from depth_perception.geometry.virtual_views import PoseRange, random_poses, round_trip
+from depth_perception.geometry.virtual_views import PoseRange, random_poses, round_trip, scale_free
 from training.losses.affine import fit
 from training.losses.deviation import laplace_likelihood
 from training.losses.scale_shift import ScaleShiftCriterion
@@ -81,6 +81,8 @@ class GeometryTask(NetworkTask):
         assert self.consistency is not None
         count = max(1, round(self.looked * len(image)))
         image, depth, K = image[:count], depth[:count].float(), K[:count]
+        # with a camera that steps so many units a smaller scene would be another one, and no label holds the scale
+        depth = scale_free(depth, torch.ones_like(depth, dtype=torch.bool))
 
         def again(shown: Tensor) -> Tensor:
             return self.network(shown.contiguous(memory_format=torch.channels_last)).depth.float()

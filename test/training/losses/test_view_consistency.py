@@ -36,6 +36,7 @@ def trip_of(estimate, there, back, mask, scale=1.0, image=None):
         image,
         estimate,
         torch.full((len(estimate), 1, 1, 1), scale),
+        scale * estimate,
         Rendering(image, back, mask),
     )
 

@@ -69,6 +69,30 @@ def test_the_share_of_a_batch_that_is_looked_at_again(batch):
         GeometryTask(config=CONFIG, looked=0.0)
 
 
+class Leaning(torch.nn.Module):
+    """A wall with waves, at a scale that can be learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.log_scale = torch.nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, image):
+        column = torch.linspace(0, 1, image.shape[3])
+        depth = (2 + column + 0.1 * torch.sin(30 * column) * image.mean()).expand(len(image), 1, *image.shape[2:])
+        return types.SimpleNamespace(depth=depth * torch.exp(self.log_scale))
+
+
+@pytest.mark.parametrize("step", [90, 91])
+def test_nothing_pulls_on_the_scale(batch, step):
+    made = task(step, consistency=ViewConsistencyCriterion(image=0.0))
+    made.network = Leaning()
+    torch.manual_seed(1)
+    parts = made._consistency(batch["shown"], made.network(batch["shown"]).depth, batch["K"], 0.9)
+    (pull,) = torch.autograd.grad(parts["loss"], made.network.log_scale, retain_graph=True)
+    assert parts["view"] > 0.003
+    assert abs(pull.item()) < 0.05 * parts["loss"].item()
+
+
 def test_labels_in_any_scale_and_shift_teach_the_same(batch):
     other = batch | {"label": torch.where(batch["label"] > 0, 3 * batch["label"] + 2, 0.0)}
     first, second = (task(deviation=0.0).training_step(b, 0).item() for b in (batch, other))
