@@ -30,11 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how.add_argument("--videos", type=Path, help="folder of rendered sequences; its held-out ones are used")
     how.add_argument("--uncalibrated", action="store_true", help="leave deviations as they were learned")
     parser.add_argument("--count", type=int, default=300, help="frames to calibrate on (default %(default)s)")
+    parser.add_argument("--metric", action="store_true", help="depth is in metres: it was trained with known poses, "
+                        "and runs on the camera it was trained with")  # fmt: skip
     parser.add_argument("--version", default="1")
     parser.add_argument("--out", type=Path, help="file to write (default: depth_perception/weights/NAME.safetensors)")
     options = parser.parse_args(arguments)
     weights = as_stored(read_checkpoint(options.checkpoint, options.name, options.version))
-    weights.training.setdefault("scale", "up_to_scale")
+    if options.metric and not weights.training.get("known_poses"):
+        parser.error("--metric: that network was not trained with known poses, so its depth has no unit")
+    weights.training["scale"] = "metric" if options.metric else "up_to_scale"
     out = options.out or FOLDER / f"{options.name}.safetensors"
     if options.videos is not None:
         weights = calibrated(weights, options.videos, options.count)

@@ -70,3 +70,18 @@ def test_calibration_may_be_left_out(checkpoint, tmp_path):
     assert weights.inspect(file).calibration is None
     with pytest.raises(SystemExit):
         export_estimation.main([str(checkpoint), "raw"])
+
+
+def test_depth_is_metric_if_motion_was_known_and_somebody_says_so(checkpoint, tmp_path, capsys):
+    file = tmp_path / "raw.safetensors"
+    words = ["raw", "--uncalibrated", "--out", str(file)]
+    with pytest.raises(SystemExit):
+        export_estimation.main([str(checkpoint), *words, "--metric"])
+    assert "not trained with known poses" in capsys.readouterr().err
+    content = torch.load(checkpoint, weights_only=False)
+    content["made"]["known_poses"] = True
+    torch.save(content, tmp_path / "known.ckpt")
+    export_estimation.main([str(tmp_path / "known.ckpt"), *words])
+    assert weights.inspect(file).training["scale"] == "up_to_scale"  # another camera may run it
+    export_estimation.main([str(tmp_path / "known.ckpt"), *words, "--metric"])
+    assert weights.inspect(file).training["scale"] == "metric"

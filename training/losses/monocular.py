@@ -27,12 +27,14 @@ class Views(NamedTuple):
 
     ``output`` of the depth network; ``poses`` T_source_target (B, 4, 4) of each source, final; ``warped`` the sources
     (B, 3, H, W) as those bring them to the target; ``logits`` (B, classes, H, W) of the semantic decoder or None.
+    ``ends``: nearest and farthest depth that the network can tell.
     """
 
     output: NetworkOutput
     poses: Sequence[Tensor]
     warped: Sequence[Tensor]
     logits: Tensor | None = None
+    ends: tuple[float, float] = (0.1, 10.0)
 
 
 class GamDepthCriterion(nn.Module):
@@ -101,7 +103,7 @@ class GamDepthCriterion(nn.Module):
             parts["semantic"] = semantic_error(views.logits, batch["label"])
             total = total + self.semantic * parts["semantic"]
         if self.coplanar:
-            parts["coplanar"] = coplanarity(output.depth, K, batch["segment"])
+            parts["coplanar"] = coplanarity(output.depth, K, batch["segment"], *views.ends)
             total = total + self.coplanar * parts["coplanar"]
         if self.right_angles:
             directions = known_directions(output.depth, K, batch["directions"])

@@ -12,15 +12,16 @@ from torch import Tensor
 
 from depth_perception.geometry.warping import rays, unproject
 
-_RIDGE = 0.01  # added to the squares of the fit
+_RIDGE = 5e-5  # of the sum of squared depths, added to the fit: the paper's 0.01 for its smallest regions at depth 1
 _REACH = 3  # pixels to the neighbours that a normal is taken from
 
 
 def plane_depth(depth: Tensor, K: Tensor, segment: Tensor, nearest: float, farthest: float) -> Tensor:
     """Return depth (B, 1, H, W) of the plane fitted to each region of ``segment`` (B, H, W), 0 where there is none.
 
-    For each region n with n . X = 1 by least squares over its points X, with a small ridge; the plane's depth along
-    the ray r of a pixel is then 1 / (n . r), clamped to the range. Regions are numbered from 1 in each image.
+    For each region n with n . X = 1 by least squares over its points X, with a small ridge that follows the unit of
+    depth; the plane's depth along the ray r of a pixel is then 1 / (n . r), clamped to the range. Regions are numbered
+    from 1 in each image.
     """
     batch, _, height, width = depth.shape
     points = unproject(depth.float(), K).permute(0, 2, 3, 1).reshape(-1, 3)  # (B H W, 3)
@@ -30,8 +31,8 @@ def plane_depth(depth: Tensor, K: Tensor, segment: Tensor, nearest: float, farth
     outer = (points[:, :, None] * points[:, None]).reshape(-1, 9)
     square = depth.new_zeros(batch * most, 9, dtype=torch.float32).index_add(0, index, outer).view(-1, 3, 3)
     total = depth.new_zeros(batch * most, 3, dtype=torch.float32).index_add(0, index, points)
-    ridge = _RIDGE * torch.eye(3, device=depth.device)
-    normal = torch.linalg.solve(square + ridge, total)  # (B most, 3)
+    ridge = (_RIDGE * square[:, 2, 2] + 1e-9)[:, None, None] * torch.eye(3, device=depth.device)
+    normal = torch.linalg.solve((square + ridge).double(), total.double()).float()  # (B most, 3)
     ray = rays(K.float(), height, width).permute(0, 2, 3, 1).reshape(-1, 3)
     inverse = (normal[index] * ray).sum(1).clamp(1 / farthest, 1 / nearest)
     found = (1 / inverse).view(batch, 1, height, width)

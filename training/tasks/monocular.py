@@ -132,7 +132,8 @@ class MonocularTask(NetworkTask):
             poses = self.poses(target, dict(zip(self.offsets, shown[:, 1:].unbind(1))), output.depth, K)
         # borders are repeated: black ones would be edges
         warped = [warp(image, output.depth, K, poses[k])[0] for k, image in zip(self.offsets, frames[:, 1:].unbind(1))]
-        return Views(output, [poses[k] for k in self.offsets], warped, logits)
+        ends = (self.config.nearest, self.config.farthest)
+        return Views(output, [poses[k] for k in self.offsets], warped, logits, ends)
 
     def poses(self, target: Tensor, sources: dict[int, Tensor], depth: Tensor, K: Tensor) -> dict[int, Tensor]:
         """Return final T_source_target (B, 4, 4) by place in time, of images (B, 3, H, W)."""
@@ -171,7 +172,7 @@ class MonocularTask(NetworkTask):
         super().on_save_checkpoint(checkpoint)
         mask = self.criterion.mask
         checkpoint["made"] |= {"offsets": list(self.offsets), "mask": mask.kind, "knee": round(mask.knee(), 1)}
-        checkpoint["made"]["scale"] = "metric" if self.known_poses else "up_to_scale"
+        checkpoint["made"]["known_poses"] = self.known_poses
 
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule."""

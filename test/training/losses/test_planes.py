@@ -30,6 +30,13 @@ def test_a_plane_is_found_exactly_and_costs_nothing():
     assert coplanarity(depth, K, whole()) < 2e-3
 
 
+def test_the_unit_of_depth_does_not_matter():
+    depth = plane(WALL)
+    for unit in (0.02, 30.0):
+        found = plane_depth(unit * depth, K, whole(), 1e-3, 1e3)
+        assert torch.allclose(found, unit * depth, rtol=1e-3), unit
+
+
 def test_regions_and_images_do_not_mix():
     depth = plane(WALL, (0.0, 0.0, 1.0, 2.0))
     depth[1, :, 16:] = 4.0  # the second image shows two walls

@@ -143,7 +143,7 @@ def test_known_poses_teach_depth_in_metres(batch):
     assert all(p.grad is None for p in made.pose.parameters())
     checkpoint = {}
     made.on_save_checkpoint(checkpoint)
-    assert checkpoint["made"]["scale"] == "metric"
+    assert checkpoint["made"]["known_poses"]
     with pytest.raises(ValueError, match="here is one without"):
         made.training_step({**batch, "poses": 0 * batch["poses"]}, 0)
 
