@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from depth_perception.available import optional
 from depth_perception.frames import DepthEstimate
+from depth_perception.messages.estimation_front import EstimationFront, FloorFrame
 from depth_perception.messages.front import CompletionFront, FrontSettings
 from depth_perception.nodes.completion_outputs import CompletionOutputs
 from depth_perception.nodes.depth import DepthNode
-from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
+from depth_perception.pipelines.completion import CompletionInput, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-from depth_perception.pipelines.model_selection import FALLBACK, ModelChoice
+from depth_perception.pipelines.fallback import FallbackPipeline, FallbackSettings
+from depth_perception.pipelines.model_selection import (
+    FALLBACK,
+    NO_ESTIMATOR,
+    EstimatorChoice,
+    ModelChoice,
+    warm_up_estimator,
+)
 from depth_perception.pipelines.model_switch import ModelSwitch
 from depth_perception.pipelines.parameters import ParameterError, Value
 from depth_perception.ros.diagnostics import Level, Status
@@ -20,14 +29,27 @@ from depth_perception.ros.diagnostics import Level, Status
 
 def check_values(values: Mapping[str, Value]) -> None:
     """Raise ValueError if the parameters make no sense together or ask for what is not installed."""
-    FrontSettings.from_parameters(values)
+    front_settings(values)
+    FallbackSettings.from_parameters(values)
     CompletionSettings.from_parameters(values)
     check_ranges(values)
+    if values["sync.policy"] == "approximate" and values["fallback.model"] != NO_ESTIMATOR:
+        raise ParameterError(
+            "fallback.model needs sync.policy nearest or exact: approximate keeps images back that have no partner"
+        )
     if values["sync.policy"] == "approximate" and optional("message_filters") is None:
         raise ParameterError(
             "sync.policy: approximate needs the ROS package message_filters, which cannot be imported; "
             "install it or use nearest"
         )
+
+
+def front_settings(values: Mapping[str, Value]) -> FrontSettings:
+    """Return how messages are read; with something to fall back to, images without range data are of use."""
+    settings = FrontSettings.from_parameters(values)
+    if not FallbackSettings.from_parameters(values).is_wanted:
+        return settings
+    return replace(settings, sync=replace(settings.sync, publish_partial=True), wants_pose=True)
 
 
 def check_ranges(values: Mapping[str, Value]) -> None:
@@ -45,6 +67,8 @@ class CompletionNode(DepthNode):
     def __init__(self, **options: Any):
         """Declare the parameters; raises ParameterError if their values cannot be used."""
         super().__init__("completion_node", COMPLETION_PARAMETERS, check_values, **options)
+        self._estimators: ModelSwitch | None = None  # what completion falls back to
+        self._no_fallback = ""  # why there is nothing to fall back to, though it was asked for
         self._last_pairing = (0, 0)  # sets and images without a partner when diagnostics last saw a new set
 
     def choice_of(self, values: Mapping[str, Value]) -> ModelChoice:
@@ -55,14 +79,25 @@ class CompletionNode(DepthNode):
         """See ``DepthNode``."""
         return ModelSwitch(choice, self._on_model_failed)
 
-    def make_pipeline(self, values: Mapping[str, Value], model: Any) -> CompletionPipeline:
+    def make_pipeline(self, values: Mapping[str, Value], model: Any) -> FallbackPipeline:
         """See ``DepthNode``."""
-        return CompletionPipeline(CompletionSettings.from_parameters(values), model)
+        fallback, none = FallbackSettings.from_parameters(values), EstimatorChoice(NO_ESTIMATOR)
+        self._no_fallback = ""
+        self._estimators = ModelSwitch(fallback.model, self._on_fallback_failed, none, warm_up_estimator)
+        return FallbackPipeline(CompletionSettings.from_parameters(values), fallback, model, self._estimators.completer)
+
+    def tear_down(self) -> None:
+        """See ``DepthNode``."""
+        if self._estimators is not None:
+            self._estimators.cancel()
+        super().tear_down()
 
     def make_front(self, values: Mapping[str, Value]) -> CompletionFront:
         """See ``DepthNode``."""
-        settings = FrontSettings.from_parameters(values)
-        return CompletionFront(settings, self._listener.transforms, self._on_set, self._on_refused)
+        settings, transforms = front_settings(values), self._listener.transforms
+        if FallbackSettings.from_parameters(values).is_wanted:  # then bad range data is no reason to lose an image
+            return EstimationFront(settings, FloorFrame(), transforms, self._on_set, self._on_refused)
+        return CompletionFront(settings, transforms, self._on_set, self._on_refused)
 
     def make_outputs(self) -> CompletionOutputs:
         """See ``DepthNode``."""
@@ -70,21 +105,74 @@ class CompletionNode(DepthNode):
 
     def apply(self, values: Mapping[str, Value]) -> None:
         """See ``DepthNode``."""
-        self._front.settings = FrontSettings.from_parameters(values)
-        self._pipeline.settings = CompletionSettings.from_parameters(values)
+        self._front.settings = front_settings(values)
+        self._pipeline.apply(CompletionSettings.from_parameters(values), FallbackSettings.from_parameters(values))
 
     def compute(self, given: CompletionInput, model: Any) -> DepthEstimate | None:
         """See ``DepthNode``."""
-        self._pipeline.completer = model
-        return self._pipeline.run(given)
+        assert self._estimators is not None
+        pipeline: FallbackPipeline = self._pipeline
+        pipeline.completer = model
+        pipeline.estimation.estimator = self._estimators.take(given.frame.camera.shape)
+        before = pipeline.is_estimating
+        estimate = pipeline.run(given)
+        if pipeline.is_estimating != before:
+            self._tell_change(estimate)
+        return estimate
+
+    def afterwards(self, given: CompletionInput) -> None:
+        """Follow the scale of what would have to answer without range data."""
+        self._pipeline.follow(given)
 
     def without_model(self) -> str:
         """See ``DepthNode``."""
         return f"{FALLBACK} answers instead"
 
     def more_statuses(self, now: int) -> list[Status]:
-        """Return the state of synchronisation."""
-        return [self._sync_status(now)]
+        """Return the state of synchronisation, and of what completion falls back to."""
+        wanted = FallbackSettings.from_parameters(self.parameters.values).is_wanted
+        return [self._sync_status(now), *([self._fallback_status()] if wanted else [])]
+
+    def _on_fallback_failed(self, wish: ModelChoice, error: Exception) -> None:
+        """Remember that there is nothing to fall back to; called on any thread."""
+        self._no_fallback = f"{wish} cannot be used: {error}; without range data depth is unknown"
+        self.get_logger().warning(self._no_fallback)
+
+    def _tell_change(self, estimate: DepthEstimate) -> None:
+        """Log that range data is gone or back."""
+        if self._pipeline.is_estimating:
+            self.get_logger().warning(
+                f"no usable range data: depth is estimated by {estimate.model}, its scale known to "
+                f"{estimate.scale_deviation:.0%}"
+            )
+        else:
+            self.get_logger().warning("range data is back, or the scale is lost: depth is completed again")
+
+    def _fallback_status(self) -> Status:
+        status, pipeline, values = Status("fallback"), self._pipeline, self.parameters.values
+        estimator = pipeline.estimation.estimator
+        scale = pipeline.scale
+        status.set("depth is", "estimated" if pipeline.is_estimating else "completed")
+        status.set("changes between the two", pipeline.changes)
+        status.set("frames estimated", pipeline.estimated)
+        status.set("model", f"{estimator.name} {estimator.version}".strip())
+        status.set("scale", scale.kind.name.lower())
+        if scale.source:
+            status.set("factor [m per unit]", scale.factor)
+            status.set("relative deviation of the factor", scale.deviation)
+            status.set("told ago [s]", scale.age)
+        if self._no_fallback:
+            status.remark(Level.WARN, self._no_fallback)
+        elif estimator.name == NO_ESTIMATOR:
+            is_ready = self._estimators is not None and self._estimators.is_settled
+            status.remark(Level.OK, f"{values['fallback.model']} is {'ready' if is_ready else 'being loaded'}")
+        elif pipeline.is_estimating:
+            status.remark(
+                Level.WARN,
+                f"no usable range data: depth is estimated by {estimator.name}, "
+                f"its scale was told {scale.age:.1f} s ago and is known to {scale.deviation:.0%}",
+            )
+        return status
 
     def _sync_status(self, now: int) -> Status:
         status, found = Status("synchronization"), self._front.statistics().sync

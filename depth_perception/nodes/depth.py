@@ -82,6 +82,9 @@ class DepthNode(DepthDiagnostics):
         """Return the estimate for one frame, None if there is nothing to publish; on the worker's thread."""
         raise NotImplementedError
 
+    def afterwards(self, given: CompletionInput) -> None:
+        """Do what need not be done before the depth of this frame is published; on the worker's thread."""
+
     def without_model(self) -> str:
         """Return what happens if the model that was asked for at start cannot be had."""
         raise NotImplementedError
@@ -259,6 +262,7 @@ class DepthNode(DepthDiagnostics):
         self._coverage = estimate.input_coverage
         self._transform_age = given.transform_age
         self._completed.tick(self.now() or synced.image_stamp)
+        self.afterwards(given)
 
     def _on_worker_error(self, error: Exception) -> None:
         if self.context.ok():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from depth_perception.models import zoo
 from depth_perception.models.backends import BACKENDS
-from depth_perception.pipelines.model_selection import MODELS
+from depth_perception.pipelines.model_selection import ESTIMATORS, MODELS, NO_ESTIMATOR
 from depth_perception.pipelines.parameters import Parameter as P
 from depth_perception.pipelines.parameters import ParameterTable
 
@@ -23,6 +23,24 @@ STREAMING_PARAMETERS = (
         0.1,
         100.0,
     ),
+)
+
+FALLBACK_PARAMETERS = (
+    P(
+        "fallback.model",
+        NO_ESTIMATOR,
+        "What estimates depth from the image alone while there is no usable range data; none: depth is unknown then.",
+        choices=(NO_ESTIMATOR, *ESTIMATORS),
+        read_only=True,
+    ),
+    P(
+        "fallback.model_file",
+        "",
+        "Weights of your own for it, a .safetensors file; empty: those shipped.",
+        read_only=True,
+    ),
+    P("fallback.min_points", 20, "Fewer measured pixels are not completed, but tell the scale.", "", 1, 100000),
+    P("fallback.period", 1.0, "How often the scale is followed while range data comes.", "s", 0.0, 3600.0),
 )
 
 COMPLETION_PARAMETERS = ParameterTable(
@@ -147,6 +165,7 @@ COMPLETION_PARAMETERS = ParameterTable(
             10.0,
         ),
         *STREAMING_PARAMETERS,
+        *FALLBACK_PARAMETERS,
         P("output.organized", False, "Publish one point a pixel with NaN for unknown, instead of the valid ones only."),
         P("output.cloud_stride", 1, "Take every n-th row and column into the cloud.", "pixel", 1, 64),
         P(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS, FALLBACK_PARAMETERS
 from depth_perception.pipelines.model_selection import ESTIMATORS
 from depth_perception.pipelines.parameters import Parameter as P
 from depth_perception.pipelines.parameters import ParameterTable
@@ -36,7 +36,7 @@ _CHANGED = {
     ),
 }
 # images pass on without range data in any case, and message_filters has no partial sets
-_LEFT_OUT = ("sync.publish_partial", "sync.policy")
+_LEFT_OUT = ("sync.publish_partial", "sync.policy", *(row.name for row in FALLBACK_PARAMETERS))
 
 _SCALE = (
     P("scale.min_points", 5, "Fewer measured pixels in an image do not tell a scale; 0: points never do.", "", 0, 10000),

@@ -107,8 +107,13 @@ class Scene:
     def static_tf(self, types: MessageTypes, stamp: int) -> Any:
         return tf_message(types, [transform_message(types, LIDAR_FRAME, CAMERA_FRAME, stamp, self.T_lidar_camera)])
 
-    def record(self, path: Path, frames: int, rate: float, cameras: tuple[str, ...] = ("/camera",)) -> Path:
-        """Write a recording; each camera has its own topics and stamps, 20 ms apart; scans come 5 ms after images."""
+    def record(
+        self, path: Path, frames: int, rate: float, cameras: tuple[str, ...] = ("/camera",), unplugged: range = range(0)
+    ) -> Path:
+        """Write a recording; each camera has its own topics and stamps, 20 ms apart; scans come 5 ms after images.
+
+        ``unplugged``: the frames at which there are no scans.
+        """
         types = rosbags_types()
         with RecordingWriter(path, typestore=types.typestore) as writer:
             writer.write("/tf_static", self.static_tf(types, START), START)
@@ -117,13 +122,33 @@ class Scene:
                     stamp = START + round(index * 1e9 / rate) + place * 20_000_000
                     writer.write(f"{camera}/camera_info", self.camera_info(types, stamp), stamp + 1_000_000)
                     writer.write(f"{camera}/image", self.image(types, stamp), stamp + 1_000_000)
-                    writer.write(f"{camera}/points", self.points_message(types, stamp + 5_000_000), stamp + 6_000_000)
+                    if index not in unplugged:
+                        scan = self.points_message(types, stamp + 5_000_000)
+                        writer.write(f"{camera}/points", scan, stamp + 6_000_000)
         return path
 
 
 @pytest.fixture(scope="session")
 def scene() -> Scene:
     return Scene()
+
+
+@pytest.fixture(scope="session")
+def estimator_file(tmp_path_factory) -> Path:
+    """Weights of a small, untrained GAM-Depth."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    from depth_perception.models import families, networks, weights
+
+    values = {"widths": [4] * 5, "blocks": [1] * 4, "decoder": [4] * 5, "height": 64, "width": 96}
+    config = families.configuration("monocular", values)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = networks.build("monocular", config).state_dict()
+    tensors = {name: value.numpy() for name, value in state.items() if value.is_floating_point()}
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    weights.write(weights.Weights("monocular", "estimation-small", "0.0-test", config, tensors), path)
+    return path
 
 
 @pytest.fixture(scope="session")

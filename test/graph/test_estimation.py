@@ -18,24 +18,6 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WARN = 1
 
 
-@pytest.fixture(scope="module")
-def weight_file(tmp_path_factory):
-    """Weights of a small, untrained GAM-Depth."""
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("safetensors")
-    from depth_perception.models import families, networks, weights
-
-    values = {"widths": [4] * 5, "blocks": [1] * 4, "decoder": [4] * 5, "height": 64, "width": 96}
-    config = families.configuration("monocular", values)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        state = networks.build("monocular", config).state_dict()
-    tensors = {name: value.numpy() for name, value in state.items() if value.is_floating_point()}
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    weights.write(weights.Weights("monocular", "estimation-small", "0.0-test", config, tensors), path)
-    return path
-
-
 class Feed:
     """Publishes the scene, as often as the test looks; points only while ``points`` is true."""
 
@@ -64,7 +46,7 @@ class Feed:
 
 
 @pytest.mark.timeout(400)  # torch may take long to import on a busy machine
-def test_depth_is_up_to_scale_then_metric_then_reset(graph, scene, weight_file):
+def test_depth_is_up_to_scale_then_metric_then_reset(graph, scene, estimator_file):
     from depth_perception.msg import DepthInfo, DepthScale
 
     observer, feed = graph.observer, Feed(graph, scene)
@@ -81,7 +63,7 @@ def test_depth_is_up_to_scale_then_metric_then_reset(graph, scene, weight_file):
             "points": PointCloud2,
         }.items()
     }
-    graph.estimation("-p", f"model_file:={weight_file}", "-p", "backend:=torch", "-p", "device:=cpu",
+    graph.estimation("-p", f"model_file:={estimator_file}", "-p", "backend:=torch", "-p", "device:=cpu",
                      "-p", "depth.min:=0.0", "-p", "depth.max:=1000.0")  # fmt: skip
     feed.until(lambda: got["info"] and got["image_unscaled"], "depth from images alone", 120.0)
     assert got["info"][-1].scale == DepthInfo.SCALE_UP_TO_SCALE

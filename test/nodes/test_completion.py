@@ -10,19 +10,22 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from depth_perception.available import optional
-from depth_perception.frames import CameraModel, DepthPrediction
+from depth_perception.frames import CameraModel, DepthPrediction, ScaleKind
 from depth_perception.geometry.transforms import make_transform
 from depth_perception.messages.camera_info import info_from_camera
-from depth_perception.messages.image import encode_image
+from depth_perception.messages.image import decode_depth, encode_image
 from depth_perception.messages.point_cloud import encode_cloud
 from depth_perception.messages.transform import transform_message
 from depth_perception.messages.types import rclpy_types, stamp_of
 from depth_perception.models import backends, zoo
+from depth_perception.models.estimator import NoEstimator
 from depth_perception.nodes.completion import CompletionNode, check_values
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-from depth_perception.pipelines.model_selection import ModelChoice
+from depth_perception.pipelines.model_selection import EstimatorChoice, ModelChoice
 from depth_perception.pipelines.parameters import ParameterError
+from depth_perception.pipelines.scale_measurement import ScaleMeasurement
 from depth_perception.pipelines.topics import COMPLETION_INPUTS, COMPLETION_OUTPUTS
+from depth_perception.ros.diagnostics import Level
 
 CAMERA = CameraModel.pinhole(20.0, 20.0, 9.5, 7.5, 20, 16)
 
@@ -334,3 +337,72 @@ def test_inactive_node_says_so(ros, model):
     setup = Setup(ros)
     setup.node.trigger_deactivate()
     assert setup.node.statuses()[0].message == "not active"
+
+
+class Guess:
+    """An estimator that says 2 m everywhere, in units of 4 m."""
+
+    name, version, scale = "estimation-small", "test", ScaleKind.UP_TO_SCALE
+
+    def infer(self, image, camera=None):
+        depth = np.full(image.shape[:2], 0.5, np.float32)
+        return DepthPrediction(depth, 0.3 * depth, np.full_like(depth, np.nan))
+
+
+def load_guess(choice):
+    return Guess() if choice.is_learned else NoEstimator()
+
+
+def damaged(choice):
+    if choice.is_learned:
+        raise RuntimeError("the weights are damaged")
+    return NoEstimator()
+
+
+FALLBACK = {"fallback.model": "estimation-small", "fallback.min_points": 2, "fallback.period": 0.0}
+
+
+def test_without_range_data_depth_is_estimated_by_the_last_known_scale(ros, model, monkeypatch):
+    monkeypatch.setattr(EstimatorChoice, "load", load_guess)
+    setup = Setup(ros, **{**FALLBACK, "sync.max_interval": 0.01})
+    setup.transform()
+    setup.subscribe()
+    ros.wait(lambda: setup.node._estimators.is_settled, "the estimator")
+    guess = setup.node._pipeline.estimation
+    for _ in range(2):  # the first warms the estimator up for this size
+        setup.frame()
+        assert setup.node._worker.wait_idle(10)
+        ros.wait(lambda: setup.node._estimators.is_settled, "the estimator at this size")
+    assert setup.status("fallback").values["depth is"] == "completed"
+    guess.scale.add(ScaleMeasurement(4.0, 0.05, "points", 100), time.time_ns())
+    types, stamp, before = rclpy_types(), time.time_ns() + 10**9, len(setup.depth)
+    setup.image.publish(encode_image(types, np.zeros((16, 20, 3), np.uint8), "rgb8", stamp, "camera"))
+    ros.wait(lambda: len(setup.depth) > before and stamp_of(setup.depth[-1].header) == stamp, "depth without points")
+    np.testing.assert_allclose(decode_depth(setup.depth[-1]), 2.0, rtol=1e-3)
+    status = setup.status("fallback")
+    assert status.level == Level.WARN
+    assert "depth is estimated by estimation-small" in status.message
+    assert status.values["changes between the two"] == "1"
+
+
+def test_a_fallback_that_cannot_be_had_is_told_and_completion_goes_on(ros, model, monkeypatch):
+    monkeypatch.setattr(EstimatorChoice, "load", damaged)
+    setup = Setup(ros, **FALLBACK)
+    setup.transform()
+    setup.subscribe()
+    ros.wait(lambda: "the weights are damaged" in setup.status("fallback").message, "the reason")
+    assert setup.status("fallback").level == Level.WARN
+    setup.frame()
+    ros.wait(lambda: setup.depth, "depth")
+
+
+def test_without_a_fallback_nobody_speaks_of_it(ros, model):
+    setup = Setup(ros)
+    assert "fallback" not in {status.task for status in setup.node.statuses()}
+
+
+def test_the_stock_synchroniser_has_no_images_to_fall_back_with():
+    with pytest.raises(ParameterError, match=r"fallback\.model needs sync\.policy nearest or exact"):
+        check_values(
+            COMPLETION_PARAMETERS.resolve({"sync.policy": "approximate", "fallback.model": "estimation-small"})
+        )
