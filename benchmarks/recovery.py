@@ -234,7 +234,7 @@ def draw(results: Sequence[Result], curves: Sequence[Curves]) -> bytes:
         right.minorticks_off()
         for axes in (left, right):
             axes.set_ylim(0)
-        left.legend(loc="upper left")
+        left.legend(loc="upper right")
         return plots.png_bytes(made)
 
 
