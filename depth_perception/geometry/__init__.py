@@ -1,4 +1,4 @@
 """Floor 1: cameras, rigid transforms, where range points fall in an image, views from other places.
 
-NumPy and OpenCV, but for ``warping``, ``splatting`` and ``virtual_views``, which need torch and nothing else imports.
+NumPy and OpenCV, but for ``warping``, ``splatting`` and ``virtual_views``, which need torch.
 """

@@ -16,12 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from depth_perception.geometry.splatting import discontinuities, fill_holes, render
 from depth_perception.geometry.virtual_views import Network, PoseRange, random_poses, relative_scale
 from depth_perception.models.curve_search import Search, minimise
+from depth_perception.models.estimator import Estimator
 
 ViewNetwork = Callable[[Tensor, Tensor], Tensor]  # images and T_view_frame (B, 4, 4) to depths
 
@@ -254,6 +256,17 @@ def _least_absolute(differences: Tensor, slopes: Tensor, trim: float) -> Tensor 
             return None
         step = -torch.linalg.solve(normal, J.T @ (weight * r))
     return step.cpu()
+
+
+def network_of(estimator: Estimator) -> Network:
+    """Return what ``SelfConsistency`` wants of an estimator; it gets uint8 images without a camera, one by one."""
+
+    def network(images: Tensor) -> Tensor:
+        colors = (255 * images.clamp(0, 1)).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        depths = [torch.from_numpy(estimator.infer(np.ascontiguousarray(image)).depth) for image in colors]
+        return torch.stack(depths)[:, None].to(images.device, torch.float32)
+
+    return network
 
 
 def with_focal(K: Tensor, factor: float) -> Tensor:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from depth_perception.frames import DepthPrediction  # noqa: E402
 from depth_perception.geometry.virtual_views import PoseRange, inverse_pose  # noqa: E402
 from depth_perception.geometry.warping import rays  # noqa: E402
 from depth_perception.models import recovery  # noqa: E402
@@ -15,6 +17,7 @@ from depth_perception.models.recovery import (  # noqa: E402
     RecoveryConfig,
     SelfConsistency,
     guessed_intrinsics,
+    network_of,
     recover,
     recover_focal,
     recover_shift,
@@ -181,6 +184,24 @@ def test_nonsense_is_refused():
 
 def test_a_shift_that_turns_the_scene_inside_out_is_none():
     assert math.isinf(Room().consistency()(K, -0.95 * Room().median))
+
+
+class GreyEstimator:
+    """Depth is how bright the picture is."""
+
+    name, version, scale = "grey", "1", None
+
+    def infer(self, image, camera=None):
+        assert image.dtype == np.uint8
+        assert camera is None
+        return DepthPrediction(image.mean(2).astype(np.float32) / 51, np.ones(image.shape[:2], np.float32))
+
+
+def test_an_estimator_is_asked_image_by_image():
+    images = torch.rand(3, 3, 5, 7)
+    depth = network_of(GreyEstimator())(images)
+    assert depth.shape == (3, 1, 5, 7)
+    assert torch.allclose(depth, 5 * images.mean(1, keepdim=True), atol=0.02)
 
 
 def test_intrinsics():
