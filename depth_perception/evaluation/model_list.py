@@ -5,14 +5,14 @@ from __future__ import annotations
 from depth_perception.evaluation.model_choice import PREFIX, peer_options
 from depth_perception.evaluation.summary import table
 from depth_perception.models import backends, zoo
-from depth_perception.pipelines.model_selection import MODELS, ModelChoice
+from depth_perception.pipelines.model_selection import ESTIMATORS, MODELS, EstimatorChoice, ModelChoice
 
 _HEAD = ["model", "version", "scale", "parameters", "size", "what it is"]
 
 
 def model_list() -> str:
-    """Return a table of models, the peers to compare with, and the backends."""
-    rows = [_row(name) for name in MODELS]
+    """Return a table of models for completion and estimation, the peers to compare with, and the backends."""
+    rows = [_row(ModelChoice(name)) for name in MODELS] + [_row(EstimatorChoice(name)) for name in ESTIMATORS]
     for family, sets in peer_options().items():
         choices = f" with options {' | '.join(sets)}" if sets[0] else ""
         rows.append([PREFIX + family, "", "metric", "", "", f"published, to compare with in evaluate{choices}"])
@@ -22,14 +22,15 @@ def model_list() -> str:
     return "\n".join(lines)
 
 
-def _row(name: str) -> list[str]:
-    if name not in zoo.names():
-        return [name, "", "metric", "", "", "its weights did not come with this installation"]
-    problem = ModelChoice(name).problem()
+def _row(choice: ModelChoice) -> list[str]:
+    name, kind = choice.name, "" if choice.kind == "estimation" else "metric"
+    if name not in choice.available():
+        return [name, "", kind, "", "", "its weights did not come with this installation"]
+    problem = choice.problem()
     try:
         about = zoo.describe(name)
     except (ValueError, OSError, ImportError):  # the problem says it
-        return [name, "", "metric", "", "", problem]
+        return [name, "", kind, "", "", problem]
     if not about.family:
         return [name, about.version, about.scale, "", "no weights", about.summary]
     summary = about.summary if not problem else f"{about.summary}; {problem}"

@@ -37,3 +37,12 @@ def test_missing_packages_are_named(monkeypatch):
     text = model_list()
     assert "pip install torch" in text
     assert "pip install onnxruntime" in text
+
+
+def test_estimators_are_listed_with_what_their_depth_means(monkeypatch):
+    about = zoo.Description("estimation-small", "3", "From video", "up_to_scale", "monocular", 2_000_000, 4_000_000)
+    monkeypatch.setattr(zoo, "estimators", lambda: ("estimation-small",))
+    monkeypatch.setattr(zoo, "describe", lambda name, file=None: about)
+    text = model_list()
+    assert row(text, "estimation-small").split()[:5] == ["estimation-small", "3", "up_to_scale", "2.0", "M"]
+    assert "did not come with this installation" in row(text, "estimation-large")
