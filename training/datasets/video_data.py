@@ -46,7 +46,7 @@ class VideoData(lightning.LightningDataModule):
         source: VideoSource | None = None,
     ):
         super().__init__()
-        if bool(folder) == (source is not None):
+        if not folder and source is None:
             raise ValueError("videos come from a folder or from a source: name one of the two")
         self.source = source or FolderSource(folder)
         self.config = families.configuration("monocular", config)

@@ -52,9 +52,9 @@ def test_videos_may_come_from_elsewhere(sequences):
 
     made = VideoData(config=CONFIG, offsets=(-1, 1), batch_size=2, workers=0, epoch=2, source=Mine())
     assert sum(len(b["K"]) for b in made.val_dataloader()) == 6
-    for arguments in ({}, {"folder": "x", "source": Mine()}):
-        with pytest.raises(ValueError, match="a folder or from a source"):
-            VideoData(**arguments)
+    assert isinstance(VideoData("x", source=Mine()).source, Mine)
+    with pytest.raises(ValueError, match="a folder or from a source"):
+        VideoData()
 
 
 def test_pictures_of_any_size_will_do(tmp_path):
