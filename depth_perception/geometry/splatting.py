@@ -58,6 +58,7 @@ def render(
     depths, and the places where points fall. ``slanted=False`` takes each point as a disc that faces the camera.
     Everything in float32 or better. On a GPU sums are made in no fixed order, so the last digits vary.
     """
+    depth = depth if depth.dtype == torch.float64 else depth.float()
     usable = torch.isfinite(depth) & (depth > 0)
     if keep is not None:
         usable = usable & keep

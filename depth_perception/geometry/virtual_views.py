@@ -99,20 +99,20 @@ def pose_about(distance: Tensor, turns: Tensor, step: Tensor) -> Tensor:
     yaw, pitch, roll = torch.deg2rad(turns).unbind(1)
     none = torch.zeros_like(yaw)
     zero = torch.zeros_like(step)
-    rotation = (
-        se3(torch.stack([none, none, roll], 1), zero)
-        @ se3(torch.stack([pitch, none, none], 1), zero)
-        @ se3(torch.stack([none, yaw, none], 1), zero)
-    )
-    pivot = torch.stack([none, none, distance], 1)
-    moved = pivot - (rotation[:, :3, :3] @ pivot[:, :, None])[:, :, 0] + step
+    axes = ((none, none, roll), (pitch, none, none), (none, yaw, none))  # the last is done first
+    about_z, about_x, about_y = (se3(torch.stack(axis, 1), zero) for axis in axes)
+    with torch.autocast(turns.device.type, enabled=False):  # products of matrices would be made in half precision
+        rotation = about_z @ about_x @ about_y
+        pivot = torch.stack([none, none, distance], 1)
+        moved = pivot - (rotation[:, :3, :3] @ pivot[:, :, None])[:, :, 0] + step
     return torch.cat([torch.cat([rotation[:, :3, :3], moved[:, :, None]], 2), rotation[:, 3:]], 1)
 
 
 def inverse_pose(T: Tensor) -> Tensor:
     """Return the inverses (B, 4, 4) of rigid motions."""
     turned = T[:, :3, :3].transpose(1, 2)
-    moved = -(turned @ T[:, :3, 3:])
+    with torch.autocast(T.device.type, enabled=False):
+        moved = -(turned @ T[:, :3, 3:])
     return torch.cat([torch.cat([turned, moved], 2), T[:, 3:]], 1)
 
 

@@ -174,6 +174,19 @@ def test_bad_depths_are_holes_with_finite_gradients(device):
     assert (depth.grad[0, 0, 30, 50:] != 0).all()
 
 
+def test_half_precision_around_it_costs_no_pixels():
+    image, depth, T = torch.rand(1, 3, HEIGHT, WIDTH), look_from(STILL), turned(8, 3)
+    exact = render(image, depth, K, T)
+    with torch.autocast("cpu", torch.bfloat16):
+        same = render(image, depth, K, T)
+        colours = render(image.bfloat16(), depth, K, T)
+        coarse = render(image, torch.full_like(depth, 2.5).bfloat16(), K, T)
+    assert torch.equal(same.mask, exact.mask)
+    assert torch.allclose(same.image, exact.image, atol=1e-5)
+    assert torch.allclose(colours.image, exact.image, atol=5e-3)
+    assert torch.allclose(coarse.depth, render(image, torch.full_like(depth, 2.5), K, T).depth, atol=1e-5)
+
+
 def test_nothing_to_render_is_all_holes():
     out = render(torch.rand(1, 3, 4, 4), torch.zeros(1, 1, 4, 4), K, STILL)
     assert not out.mask.any()

@@ -98,6 +98,16 @@ def test_inverse():
     assert torch.allclose(T @ inverse_pose(T), torch.eye(4).expand(3, 4, 4), atol=1e-6)
 
 
+def test_half_precision_around_it_does_not_bend_poses():
+    turns, step = torch.tensor([[9.0, -7.0, 1.3]]), torch.tensor([[0.1, 0.2, 0.3]])
+    exact = pose_about(torch.tensor([3.3]), turns, step)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = pose_about(torch.tensor([3.3]), turns, step)
+        back = inverse_pose(inside)
+    assert torch.equal(inside, exact)
+    assert torch.allclose(back, inverse_pose(exact))
+
+
 def test_relative_scale_makes_the_relative_error_least():
     torch.manual_seed(0)
     target = 1 + 4 * torch.rand(1, 1, 6, 7)
