@@ -114,7 +114,7 @@ class SelfConsistency:
         network are brought together by scale alone. Their difference counts per depth *without* the shift: divided by
         the shifted depth, a large enough shift would make any difference small.
         """
-        size = self.config.batch
+        size, K = self.config.batch, K.to(self.images.device)
         return torch.cat(
             [
                 self._difference(*given, shift=shift)

@@ -1,8 +1,9 @@
 """Supervision by labels whose scale and shift are unknown and differ from image to image.
 
 Depth and label are brought to a common standard before they are compared. Defaults follow LeReS (Yin et al., CVPR
-2021): trimmed mean and deviation, absolute difference plus that of squashed values; the gradients at several
-resolutions are MiDaS' (Ranftl et al., T-PAMI 2022), who take the median. Unlike LeReS, the depth is standardised too
+2021): trimmed mean and deviation, absolute difference plus that of squashed values, and, if wanted, the order of
+pixels across edges; the gradients at several resolutions are MiDaS' (Ranftl et al., T-PAMI 2022), who take the median.
+Unlike LeReS, the depth is standardised too
 and not only the label: so the network may put its depth at any positive scale, which it must to be lifted.
 """
 
@@ -13,18 +14,28 @@ from torch import Tensor, nn
 
 from training.losses.affine import FITS, STANDARDS, fit, masked_mean, standardise
 from training.losses.gradient import gradient_loss
+from training.losses.ranking import edge_pairs, ranking_loss
 
 _SQUASH = 0.01  # LeReS: tanh(0.01 x)
 
 
 class ScaleShiftCriterion(nn.Module):
-    """Level + ``squashed`` tanh term + ``gradient`` edges, each blind to scale and shift of either side.
+    """Level + ``squashed`` tanh term + ``gradient`` edges + ``ranking``, each blind to scale and shift of either side.
 
     ``standard``: trimmed (LeReS), median or mean, see ``affine.fit``; or least_squares or scale: the depth is fitted
-    to the label standardised by trimming, and ``scale`` is for labels whose shift is known to be right.
+    to the label standardised by trimming, and ``scale`` is for labels whose shift is known to be right. ``pairs``:
+    edges at which the order is asked for, three pairs each and one anywhere; LeReS takes 10,000 pairs.
     """
 
-    def __init__(self, standard: str = "trimmed", squashed: float = 1.0, gradient: float = 0.5, scales: int = 4):
+    def __init__(
+        self,
+        standard: str = "trimmed",
+        squashed: float = 1.0,
+        gradient: float = 0.5,
+        scales: int = 4,
+        ranking: float = 0.0,
+        pairs: int = 2_500,
+    ):
         super().__init__()
         if standard not in STANDARDS + FITS:
             raise ValueError(f"unknown standard {standard!r}; known: {', '.join(STANDARDS + FITS)}")
@@ -32,12 +43,17 @@ class ScaleShiftCriterion(nn.Module):
         self.squashed = squashed
         self.gradient = gradient
         self.scales = scales
+        self.ranking = ranking
+        self.pairs = pairs
 
-    def forward(self, depth: Tensor, label: Tensor, valid: Tensor | None = None) -> dict[str, Tensor]:
-        """Return ``level``, ``squashed``, ``edges`` and their weighted ``loss``, scalars in float32.
+    def forward(
+        self, depth: Tensor, label: Tensor, valid: Tensor | None = None, image: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return ``level``, ``squashed``, ``edges``, with a weight ``ranking``, and their ``loss``: scalars in float32.
 
         ``depth`` and ``label`` (B, 1, H, W) in any units; ``valid`` bool, by default where the label is positive and
-        finite. Means are per image and then over the batch.
+        finite. ``image`` (B, 3, H, W) shows where edges are, and is needed for the ranking alone: ValueError without.
+        Means are per image and then over the batch.
         """
         if valid is None:
             valid = torch.isfinite(label) & (label > 0)
@@ -50,6 +66,11 @@ class ScaleShiftCriterion(nn.Module):
             "edges": gradient_loss(miss, valid, self.scales).mean(),
         }
         parts["loss"] = parts["level"] + self.squashed * parts["squashed"] + self.gradient * parts["edges"]
+        if self.ranking:
+            if image is None:
+                raise ValueError("the ranking looks for edges: give the image")
+            parts["ranking"] = ranking_loss(guess, goal, valid, edge_pairs(image, self.pairs)).mean()
+            parts["loss"] = parts["loss"] + self.ranking * parts["ranking"]
         return parts
 
     def _standardised(self, depth: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -59,7 +59,7 @@ class GeometryTask(NetworkTask):
         """Return the loss of one batch."""
         image, label = batch["shown"], batch["label"]
         output = self.network(image.contiguous(memory_format=torch.channels_last))
-        parts = {f"label_{k}": v for k, v in self.supervision(output.depth, label).items()}
+        parts = {f"label_{k}": v for k, v in self.supervision(output.depth, label, image=image).items()}
         total = parts.pop("label_loss")
         progress = self.global_step / max(int(self.trainer.estimated_stepping_batches), 1)
         if self.consistency is not None and self.consistency.strength(progress) > 0:

@@ -73,6 +73,21 @@ def test_unknown_labels_do_not_matter(standard):
     assert criterion(depth, torch.zeros_like(label))["loss"].isfinite()
 
 
+def test_the_order_across_edges_counts_if_asked_for():
+    torch.manual_seed(0)
+    image = torch.zeros(2, 3, 16, 20)
+    image[..., 10:] = 1
+    truth = (image[:, :1] + 1) * torch.linspace(1, 1.1, 16).view(1, 1, 16, 1)
+    criterion = ScaleShiftCriterion(ranking=1.0, pairs=40)
+    right, wrong = criterion(truth, truth, image=image), criterion(3 - truth, truth, image=image)
+    assert right["ranking"] < wrong["ranking"]
+    without = ScaleShiftCriterion()(truth, truth)
+    assert "ranking" not in without
+    assert right["loss"].item() == pytest.approx((without["loss"] + right["ranking"]).item(), abs=1e-5)
+    with pytest.raises(ValueError, match="image"):
+        criterion(truth, truth)
+
+
 def test_what_it_does_not_know_is_refused():
     with pytest.raises(ValueError, match="trimmed"):
         ScaleShiftCriterion("mode")
