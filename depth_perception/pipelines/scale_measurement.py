@@ -1,4 +1,4 @@
-"""How many metres one unit of an estimated depth image is, told by points or by how far the robot moved.
+"""How many metres one unit of an estimated depth image is, told by points.
 
 Errors of estimated depth are alike in neighbouring pixels: a thousand points on one wall tell hardly more than one. So
 the image is cut into cells, and a cell counts as one observation. All is done in logarithms, where a factor is a shift.
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from depth_perception.frames import DepthPrediction, SparseDepth
 
@@ -71,27 +71,3 @@ def robust_scale(log_ratio: NDArray, cell: NDArray[np.int64], claimed: NDArray) 
     expected = float(np.median(claimed)) if len(claimed) else 1.0
     deviation = _MEDIAN_COST * max(spread, expected) / math.sqrt(len(medians))
     return math.exp(middle), math.hypot(deviation, LEAST_DEVIATION)
-
-
-def scale_from_motion(
-    measured: ArrayLike,
-    estimated: ArrayLike,
-    measured_deviation: float,
-    estimated_deviation: float,
-    widest_angle: float = 0.35,
-    count: int = 0,
-) -> ScaleMeasurement | None:
-    """Return the ratio of the measured to the estimated way of the camera between two images.
-
-    ``measured`` (3,) in metres, ``estimated`` (3,) in units, both in the same frame, with the standard deviation of
-    each one's length in its own unit. None if they differ in direction by more than ``widest_angle`` [rad], as then
-    one of them is wrong, or if one is not longer than three of its deviations.
-    """
-    metres, units = np.asarray(measured, np.float64), np.asarray(estimated, np.float64)
-    far, long = float(np.linalg.norm(metres)), float(np.linalg.norm(units))
-    if not (far > 3 * measured_deviation and long > 3 * estimated_deviation and math.isfinite(far * long)):
-        return None
-    if math.acos(float(np.clip(metres @ units / (far * long), -1, 1))) > widest_angle:
-        return None
-    deviation = math.hypot(measured_deviation / far, estimated_deviation / long)
-    return ScaleMeasurement(far / long, math.hypot(deviation, LEAST_DEVIATION), "odometry", count)

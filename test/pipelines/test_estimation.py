@@ -11,7 +11,7 @@ from depth_perception.models.estimator import NoEstimator
 from depth_perception.pipelines.estimation import EstimationInput, EstimationPipeline, EstimationSettings
 from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS
 from depth_perception.pipelines.model_selection import EstimatorChoice
-from depth_perception.pipelines.motion_scale import MotionSettings
+from depth_perception.pipelines.motion_scale import MotionScale, MotionSettings
 from depth_perception.pipelines.streaming import StreamingSettings
 
 SECOND = 1_000_000_000
@@ -254,3 +254,26 @@ def test_every_estimator_can_be_asked_for():
     assert ESTIMATION_PARAMETERS["model"].choices == tuple(zoo.ESTIMATORS)
     for parameter in ESTIMATION_PARAMETERS.values():
         assert parameter.description.endswith(".")
+
+
+def test_a_way_too_short_to_show_is_tried_again_later():
+    """A far wall: ten centimetres are no parallax, more and more of them are."""
+    wall, tried = Wall(), []
+    scale = MotionScale(MotionSettings(baseline=0.05))
+    for i in range(7):
+        frame, _ = given(wall, SECOND + i * SECOND // 4, at(0.051 * i))
+        raw = wall.infer(frame.frame.image)
+        tried.append(scale.measure(frame.frame, raw, frame.T_fixed_camera))
+    assert tried[0] is None
+    assert tried[1] is None
+    told = next(measurement for measurement in tried if measurement is not None)
+    assert told.scale == pytest.approx(UNIT, rel=0.05)
+
+
+def test_an_image_from_long_ago_or_another_view_is_not_compared():
+    for stamp, pose in ((20 * SECOND, at(0.3)), (2 * SECOND, None)):
+        wall, scale = Wall(), MotionScale()
+        for when, where in ((SECOND, at(0)), (stamp, pose)):
+            frame, _ = given(wall, when, where)
+            found = scale.measure(frame.frame, wall.infer(frame.frame.image), frame.T_fixed_camera)
+        assert found is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depth_perception.frames import DepthPrediction, SparseDepth
-from depth_perception.pipelines.scale_measurement import ScaleMeasurement, scale_from_motion, scale_from_points
+from depth_perception.pipelines.scale_measurement import ScaleMeasurement, scale_from_points
 
 SHAPE = (48, 64)
 
@@ -65,28 +65,6 @@ def test_too_few_points_or_no_estimate_say_nothing():
     assert scale_from_points(estimate(ramp()), measured(ramp(), 4)) is None
     assert scale_from_points(estimate(np.full(SHAPE, np.nan)), measured(ramp())) is None
     assert scale_from_points(estimate(ramp()), SparseDepth.from_image(np.zeros(SHAPE, np.float32)), 0) is None
-
-
-def test_ways_of_the_camera_give_their_ratio():
-    found = scale_from_motion((0.3, 0, 0.4), (0.06, 0, 0.08), 0.01, 0.002, count=50)
-    assert found.scale == pytest.approx(5)
-    assert found.deviation == pytest.approx(math.hypot(0.02, 0.02), rel=0.05)
-    assert (found.source, found.count) == ("odometry", 50)
-
-
-@pytest.mark.parametrize(
-    ("measured_way", "estimated_way"),
-    [
-        ((0.02, 0, 0), (0.1, 0, 0)),  # the robot hardly moved
-        ((0.5, 0, 0), (0.005, 0, 0)),  # the image hardly did
-        ((0.5, 0, 0), (0, 0.1, 0)),  # they moved differently
-        ((0.5, 0, 0), (-0.1, 0, 0)),
-        ((np.nan, 0, 0), (0.1, 0, 0)),
-        ((0, 0, 0), (0, 0, 0)),
-    ],
-)
-def test_ways_that_tell_nothing(measured_way, estimated_way):
-    assert scale_from_motion(measured_way, estimated_way, 0.01, 0.002) is None
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.1), (-1.0, 0.1), (math.nan, 0.1), (1.0, 0.0), (1.0, math.inf)])
