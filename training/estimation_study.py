@@ -37,6 +37,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "key points": {"mask": {"kind": "keypoints"}},
     "no floor": {"mask": {"floor": 0.0}},
     "knee of the paper": {"mask": {"percentile": None}},
+    "knee at 80 %": {"mask": {"percentile": 80.0}},
     "without auto-mask": {"criterion": {"auto_mask": False}},
     "without semantics": {"criterion": {"semantic": 0.0}},
     "without residual pose": {"task": {"residual": False}},
@@ -55,7 +56,7 @@ class Plan:
     batch_size: int = 8
     stride: int = 2
     offsets: tuple[int, ...] = (-1, 1)
-    percentile: float = 80.0
+    percentile: float = 97.0
     semantics: float = 0.3
     label_noise: float = 0.15
     learning_rate: float = 5e-4

@@ -18,7 +18,7 @@ def test_every_variant_differs_in_what_it_says_and_starts_alike():
         torch.manual_seed(0)
         made[name] = make_task(name, PLAN)
     full = made["gradient-aware mask"]
-    assert full.criterion.mask.percentile == 80
+    assert full.criterion.mask.percentile == 97
     assert full.residual
     assert full.criterion.wants_semantics(0)
     assert not full.criterion.wants_semantics(3)

@@ -62,8 +62,9 @@ class GradientMask(nn.Module):
     """Weights (B, 1, H, W) of photometric errors, of one of three kinds.
 
     ``gradient``: ``gain`` times the gradient-aware mask with ``floor``, ``g1`` and ``g2``. With ``percentile`` (say
-    80) the knee follows the camera instead: it stands at that percentile of the gradients of all images seen while
-    training, and g1 = g2 / knee, which keeps the slope relative to the knee. ``averaging``: 1 everywhere.
+    97) the knee follows the camera instead: it stands at that percentile of the gradients of all images seen while
+    training, and g1 = g2 / knee, which keeps the slope relative to the knee. Of indoor pictures at the paper's size
+    0 to 2 % of the pixels lie above its knee of 400. ``averaging``: 1 everywhere.
     ``keypoints``: 1 around points, scaled so that their mean is 1.
     """
 
