@@ -112,7 +112,10 @@ class WorldNetwork:
 
 
 class Result(NamedTuple):
-    """Of one domain. Errors in per cent: of the median depth for shifts, of the true one for focal lengths."""
+    """Of one domain. Errors in per cent: of the median depth for shifts, of the true one for focal lengths.
+
+    Deviations are what ``recover`` says of its own error.
+    """
 
     kind: str
     frames: int
@@ -121,7 +124,9 @@ class Result(NamedTuple):
     shift_error: float
     focal_error: float
     both_shift_error: float
+    both_shift_deviation: float
     both_focal_error: float
+    both_focal_deviation: float
     one_minimum: bool
     seconds: float
 
@@ -179,7 +184,9 @@ def measure(
         shift_error(shift.best),
         100 * (focal.best * factor - 1),
         shift_error(both.shift),
+        100 * both.shift_deviation / network.median,
         100 * (float(both.K[0, 0, 0]) / truth - 1),
+        100 * both.focal_deviation,
         shift.has_minimum and focal.has_minimum,
         time.process_time() - start,
     )
@@ -204,7 +211,8 @@ def table(results: Sequence[Result]) -> str:
     ]
     lines += [
         f"| {r.kind} | {r.frames} | {r.shift_percent:+.0f} % | {r.shift_error:+.2f} % | {r.guess_percent:+.0f} % "
-        f"| {r.focal_error:+.2f} % | {r.both_shift_error:+.2f} % | {r.both_focal_error:+.2f} % "
+        f"| {r.focal_error:+.2f} % | {r.both_shift_error:+.2f} ± {r.both_shift_deviation:.2f} % "
+        f"| {r.both_focal_error:+.2f} ± {r.both_focal_deviation:.2f} % "
         f"| {'yes' if r.one_minimum else 'no'} | {r.seconds:.1f} |"
         for r in results
     ]

@@ -33,6 +33,7 @@ SHIFT_SHARES = tuple(k / 10 for k in range(-5, 11))  # of the median depth
 _STILL = 0.002  # change of a round, in shares, that is none
 _NEARBY = 0.01  # shares by which slopes are told
 _FARTHEST_STEP = 0.2
+_FEW = 4  # images or views that tell a deviation
 _MOST_BEHIND = 0.02  # share of pixels that a shift may put behind the camera
 _LEAST_DEPTH = 0.1  # share of the median below which a depth no longer counts more the nearer it is
 
@@ -54,10 +55,16 @@ class RecoveryConfig:
 
 
 class Recovery(NamedTuple):
-    """``shift`` in the network's unit, ``K`` (B, 3, 3), and the last search for each."""
+    """``shift`` in the network's unit, ``K`` (B, 3, 3), how sure each is, and the last search for each.
+
+    ``shift_deviation`` in the network's unit and ``focal_deviation`` as a share are standard deviations as far as
+    images and views differ among each other, inf where there are too few; what is wrong with all of them stays unseen.
+    """
 
     shift: float
     K: Tensor
+    shift_deviation: float
+    focal_deviation: float
     shift_search: Search
     focal_search: Search
 
@@ -198,7 +205,28 @@ def recover(consistency: SelfConsistency, K: Tensor, rounds: int = 3) -> Recover
             break
     assert shift_search is not None
     assert focal_search is not None
-    return Recovery(shift, K, shift_search, focal_search)
+    return Recovery(shift, K, *deviations(consistency, K, shift), shift_search, focal_search)
+
+
+def deviations(consistency: SelfConsistency, K: Tensor, shift: float) -> tuple[float, float]:
+    """Return standard deviations of a shift, in the network's unit, and of a focal length, as a share, found together.
+
+    By the jackknife (Tukey 1958): how far they would move without one image after the other, or one view after the
+    other where there are fewer than four images. Slopes stand in for new searches.
+    """
+    here, slopes = _slopes(consistency, K, torch.tensor([shift / consistency.median, 0.0], dtype=torch.float64))
+    images = len(consistency.images)
+    group = torch.arange(len(here), device=here.device)
+    if images >= _FEW:
+        group = group % images  # rows are images, view after view
+    groups = group.unique().tolist()
+    steps = [_least_absolute(here[group != g], slopes[group != g], consistency.config.trim) for g in groups]
+    known = [step for step in steps if step is not None]
+    if len(known) < _FEW:
+        return math.inf, math.inf
+    spread = torch.stack(known).var(0, correction=0) * (len(known) - 1)
+    of_shift, of_focal = spread.sqrt().tolist()
+    return of_shift * consistency.median, of_focal
 
 
 def refine(
@@ -211,29 +239,37 @@ def refine(
     """
     at = torch.tensor([shift / consistency.median, log_factor], dtype=torch.float64)
 
-    def differences(place: Tensor) -> Tensor:
-        return consistency.differences(with_focal(K, math.exp(float(place[1]))), float(place[0]) * consistency.median)
-
-    here = differences(at)
+    here, slopes = _slopes(consistency, K, at)
     error = consistency.mean(here)
     for _ in range(steps):
-        slopes = [(differences(at + h) - here) / _NEARBY for h in _NEARBY * torch.eye(2, dtype=torch.float64)]
-        step = _least_absolute(here, torch.stack(slopes, -1), consistency.config.trim)
+        step = _least_absolute(here, slopes, consistency.config.trim)
         if step is None:
             break
         step = step * min(1.0, _FARTHEST_STEP / float(step.abs().max()))
         for _ in range(4):
-            there = differences(at + step)
-            new = consistency.mean(there)
+            new = consistency.mean(_differences(consistency, K, at + step))
             if new < error:
                 break
             step = step / 2
         else:
             break
-        at, here, error = at + step, there, new
+        at, error = at + step, new
         if float(step.abs().max()) < 0.5 * _STILL:
             break
+        here, slopes = _slopes(consistency, K, at)
     return float(at[0]) * consistency.median, float(at[1])
+
+
+def _differences(consistency: SelfConsistency, K: Tensor, at: Tensor) -> Tensor:
+    """Return the differences at ``at`` (2,): shift as a share of the median depth, logarithm of the focal factor."""
+    return consistency.differences(with_focal(K, math.exp(float(at[1]))), float(at[0]) * consistency.median)
+
+
+def _slopes(consistency: SelfConsistency, K: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the differences at ``at`` and how they change along both, one dimension more."""
+    here = _differences(consistency, K, at)
+    nearby = [_differences(consistency, K, at + h) for h in _NEARBY * torch.eye(2, dtype=torch.float64)]
+    return here, torch.stack([(other - here) / _NEARBY for other in nearby], -1)
 
 
 def _least_absolute(differences: Tensor, slopes: Tensor, trim: float) -> Tensor | None:

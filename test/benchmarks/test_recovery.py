@@ -57,7 +57,8 @@ def test_a_camera_is_as_wide_as_asked():
 
 
 def result(**values) -> recovery.Result:
-    errors = {"shift_error": 0.0, "focal_error": 0.0, "both_shift_error": 0.0, "both_focal_error": 0.0, **values}
+    names = [name for name in recovery.Result._fields if name.endswith(("_error", "_deviation"))]
+    errors = dict.fromkeys(names, 0.0) | values
     return recovery.Result("indoor", 1, 20.0, -10.0, one_minimum=True, seconds=1.0, **errors)
 
 

@@ -16,6 +16,7 @@ from depth_perception.models import recovery  # noqa: E402
 from depth_perception.models.recovery import (  # noqa: E402
     RecoveryConfig,
     SelfConsistency,
+    deviations,
     guessed_intrinsics,
     network_of,
     recover,
@@ -108,6 +109,26 @@ def test_steps_of_both_leave_the_valley_in_which_turns_creep():
     assert abs(alone - room.shift) > 5 * abs(shift - room.shift)
     assert math.exp(log) == pytest.approx(1.25, rel=0.02)
     assert consistency(with_focal(start, math.exp(log)), shift) < 0.2 * consistency(start, off)
+
+
+def test_it_says_how_sure_it_is():
+    told, off = [], []
+    for noise in (0.0, 0.01):
+        room = Room(0.3, noise)
+        consistency = room.consistency(RecoveryConfig(views=4))
+        consistency.aim(room.shift)
+        shift, log = refine(consistency, K, room.shift)
+        told.append(deviations(consistency, with_focal(K, math.exp(log)), shift))
+        off.append((abs(shift - room.shift), abs(log)))
+    assert told[0][0] < 0.01 * Room().median
+    assert told[1][0] > 3 * told[0][0]
+    assert told[1][1] > 3 * told[0][1]
+    for own, true in zip(told[1], off[1]):
+        assert true < 4 * own
+
+
+def test_too_few_views_tell_no_deviation():
+    assert deviations(Room(0.3).consistency(ONE_VIEW), K, 0.3) == (math.inf, math.inf)
 
 
 def test_a_step_of_least_absolute_differences_ignores_what_is_far_off():
