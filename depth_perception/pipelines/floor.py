@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from depth_perception.frames import CameraModel, DepthPrediction
 from depth_perception.geometry.camera import resize, unproject
-from depth_perception.pipelines.scale_measurement import LEAST_DEVIATION, ScaleMeasurement, cells_of, robust_scale
+from depth_perception.pipelines.scale_measurement import LEAST_DEVIATION, ScaleMeasurement, cells_of
 
 LEVEL = (0.0, -1.0, 0.0)  # up in the optical frame of a camera that looks straight ahead
 _WIDTH = 160  # pixels are plenty for a plane
 _BIN = 0.05  # of the logarithm of height
+_PASSES = 3
 _LIKELY = 0.4  # a lower surface this large, compared with the largest, is the floor, and the larger one is on it
 
 
@@ -26,10 +27,12 @@ _LIKELY = 0.4  # a lower surface this large, compared with the largest, is the f
 class FloorSettings:
     """``tilt``: how far [rad] the floor may lean from what is thought to be level, also by errors of the depth.
 
-    ``least_share``: of the image that must show floor. ``height_deviation``: of the known height [m].
+    ``level_deviation`` [rad]: how far it probably does. ``least_share``: of the image that must show floor.
+    ``height_deviation``: of the known height [m].
     """
 
     tilt: float = 0.35
+    level_deviation: float = 0.03
     least_share: float = 0.03
     height_deviation: float = 0.01
 
@@ -44,8 +47,8 @@ def scale_from_floor(
     """Return ``height`` [m] over the height in the estimate; None if no floor is found.
 
     ``estimate`` (H, W) in units; ``camera`` without distortion; ``up`` (3,) the direction against gravity in the
-    optical frame. The floor is the lowest large surface that is level; a plane is fitted to it robustly, so that an
-    ``up`` that is wrong by a few degrees does no harm.
+    optical frame. The floor is the lowest large surface that is level; a plane is fitted to it robustly, which may lean
+    a little from what ``up`` says.
     """
     settings = settings or FloorSettings()
     up = np.asarray(up, np.float64) / np.linalg.norm(up)
@@ -55,20 +58,25 @@ def scale_from_floor(
     if np.count_nonzero(level) < settings.least_share * shape[0] * shape[1]:
         return None
     first = _lowest_peak(np.log(below[level]))
-    near = level & (np.abs(np.log(np.where(below > 0, below, 1.0)) - first) < 3 * _BIN)
-    if np.count_nonzero(near) < settings.least_share * shape[0] * shape[1]:
+    # heights are looked for in a plane that is level at first, and then leans as the floor does
+    ahead, right = _level_axes(up)
+    plane, deviation = np.array([math.exp(first), 0.0, 0.0]), math.inf
+    design = np.column_stack([np.ones(len(points)), points @ ahead, points @ right])
+    flat = np.zeros(0, np.int64)
+    for _ in range(_PASSES):
+        expected = design @ plane
+        with np.errstate(invalid="ignore", divide="ignore"):
+            near = level & (expected > 0) & (np.abs(np.log(below / expected)) < 3 * _BIN)
+        flat = np.flatnonzero(near)
+        if len(flat) < settings.least_share * shape[0] * shape[1]:
+            return None
+        cell = cells_of(flat // shape[1], flat % shape[1], shape)
+        plane, deviation = _plane(below[flat], design[flat], cell, claimed[flat], settings.level_deviation)
+    found = float(plane[0])
+    if not (found > 0 and math.isfinite(deviation)):
         return None
-    normal, offset = _fit(points[near], up)
-    if math.acos(float(np.clip(normal @ up, -1, 1))) > settings.tilt or offset <= 0:
-        return None
-    # each pixel tells a height of its own: the part of it along the normal
-    told = -(points[near] @ normal)
-    flat = np.flatnonzero(near)
-    good = told > 0
-    cell = cells_of(flat[good] // shape[1], flat[good] % shape[1], shape)
-    ratio, deviation = robust_scale(np.log(height / told[good]), cell, claimed[near][good])
-    deviation = math.hypot(deviation, settings.height_deviation / height)
-    return ScaleMeasurement(ratio, math.hypot(deviation, LEAST_DEVIATION), "floor", int(np.count_nonzero(near)))
+    deviation = math.hypot(deviation, settings.height_deviation / height, LEAST_DEVIATION)
+    return ScaleMeasurement(height / found, deviation, "floor", len(flat))
 
 
 def _points(
@@ -115,24 +123,38 @@ def _lowest_peak(log_height: NDArray) -> float:
     return float((edges[last] + edges[last + 1]) / 2)
 
 
-def _fit(points: NDArray, up: NDArray) -> tuple[NDArray, float]:
-    """Return unit normal, along ``up``, and offset of the plane ``normal @ x = -offset`` nearest to points (n, 3).
+def _level_axes(up: NDArray) -> tuple[NDArray, NDArray]:
+    """Return two unit vectors at right angles to ``up`` and each other, the first as far ahead as can be."""
+    ahead = np.array([0.0, 0.0, 1.0]) - up * up[2]
+    if np.linalg.norm(ahead) < 1e-3:  # the camera looks straight down or up
+        ahead = np.array([0.0, 1.0, 0.0]) - up * up[1]
+    ahead /= np.linalg.norm(ahead)
+    return ahead, np.cross(up, ahead)
 
-    Least squares with weights that fall off beyond a robust deviation (Tukey's biweight). Distances count relative to
-    depth, as errors of estimated depth grow with it.
+
+def _plane(
+    below: NDArray, design: NDArray, cell: NDArray[np.int64], claimed: NDArray, level_deviation: float
+) -> tuple[NDArray, float]:
+    """Return the plane ``below = design @ plane`` through (n,) heights below the camera, and what its height varies by.
+
+    Columns of ``design`` (n, 3): one, and where the points are on the floor. Medians of cells, whose errors grow with
+    their height, are fitted by weighted least squares with a prior on the slope (Bayesian linear regression): without
+    one, a smooth error of the estimate would pass for a slope, and move the plane where it counts, below the camera.
+    Cells that do not fit lose weight (Huber), and so do those that hardly see the floor.
     """
-    weight = 1 / np.maximum(points[:, 2], 1e-6) ** 2
-    base = weight
-    normal, offset = up, float(np.median(-(points @ up)))
-    for _ in range(5):
-        centre = weight @ points / weight.sum()
-        apart = points - centre
-        values, vectors = np.linalg.eigh((apart * weight[:, None]).T @ apart)
-        if values[1] < 1e-9 * values[2]:  # a line, not a plane
-            break
-        normal = vectors[:, 0] * (1.0 if vectors[:, 0] @ up >= 0 else -1.0)
-        offset = -float(centre @ normal)
-        miss = (points @ normal + offset) * np.sqrt(base)
-        width = 4.685 * max(1.4826 * float(np.median(np.abs(miss))), 1e-9)
-        weight = base * np.clip(1 - (miss / width) ** 2, 0, None) ** 2
-    return normal, offset
+    cells, count = np.unique(cell, return_counts=True)
+    height = np.array([np.median(below[cell == each]) for each in cells])
+    place = np.array([np.median(design[cell == each], axis=0) for each in cells])
+    claimed = claimed[np.isfinite(claimed)]
+    expected = max(float(np.median(claimed)) if len(claimed) else 1.0, 1e-3)
+    prior = np.diag([0.0, 1 / level_deviation**2, 1 / level_deviation**2])
+    sees = np.minimum(1, 2 * count / count.max())
+    spread, trust = expected, sees
+    for _ in range(4):
+        weight = trust / (spread * height) ** 2
+        normal = (place * weight[:, None]).T @ place + prior
+        plane = np.linalg.solve(normal, place.T @ (weight * height))
+        miss = np.abs(height - place @ plane) / height
+        spread = max(expected, 1.4826 * float(np.median(miss)))
+        trust = sees * np.minimum(1, 1.5 * spread / np.maximum(miss, 1e-9))
+    return plane, math.sqrt(float(np.linalg.inv(normal)[0, 0])) / max(float(plane[0]), 1e-9)
