@@ -11,7 +11,7 @@ from training.datasets.mixed_frames import MixedFrames
 from training.datasets.rendered import frame_files
 from training.losses.view_consistency import ViewConsistencyCriterion
 from training.tasks.geometry import GeometryTask
-from training.tasks.shape_scores import shape_scores
+from training.tasks.shape_scores import relative_affine, shape_scores
 
 CONFIG = {
     "widths": [8, 8, 16, 16, 24],
@@ -138,6 +138,28 @@ def test_scores_are_blind_to_scale_and_not_to_shift():
     assert shifted["abs_rel_scale"] > 0.02
     assert shifted["lsiv"] > 0.02
     assert shifted["abs_rel_affine"].item() == pytest.approx(0, abs=1e-4)
+
+
+def test_a_shift_more_to_fit_never_costs():
+    torch.manual_seed(0)
+    truth = torch.where(torch.rand(3, 1, 24, 32) < 0.2, 60.0, 1 + 3 * torch.rand(3, 1, 24, 32))  # much of it far
+    depth = (truth.sqrt() + 0.3 * torch.rand_like(truth)).contiguous()
+    scores = shape_scores(depth, truth, K.expand(3, 3, 3))
+    assert scores["abs_rel_affine"] < scores["abs_rel_scale"]
+    best = relative_affine(depth, truth, truth > 0)
+
+    def error(d):
+        return float(((d - truth).abs() / truth).mean())
+
+    slope, shift = 0.02 * best.mean(), 0.02 * best.mean()
+    assert error(best) <= min(error(best + slope * (depth - 1)), error(best - shift), error(best + shift)) + 1e-4
+
+
+def test_depth_upside_down_is_not_turned_over():
+    truth = room()
+    scores = shape_scores(10 - truth, truth, K)
+    assert scores["abs_rel_affine"].item() == pytest.approx(scores["abs_rel_scale"].item())
+    assert scores["abs_rel_scale"] > 0.1
 
 
 def test_scores_by_hand():
