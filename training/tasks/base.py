@@ -87,8 +87,13 @@ class NetworkTask(lightning.LightningModule):
     def on_train_start(self) -> None:
         """Start the clock."""
         if self.compiled:
-            self.network.compile(dynamic=False)  # in place, so that the names of its parameters stay
+            for part in self.parts_to_compile():
+                part.compile(dynamic=False)  # in place, so that the names of its parameters stay
         self._start = time.monotonic()
+
+    def parts_to_compile(self) -> list[torch.nn.Module]:
+        """Return the modules that a step calls."""
+        return [self.network]
 
     def _spent(self) -> float:
         return self._before + (time.monotonic() - self._start if self._start is not None else 0.0)

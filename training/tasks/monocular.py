@@ -143,6 +143,12 @@ class MonocularTask(NetworkTask):
         warped = {place: warp(image, depth, K, first[place])[0] for place, image in sources.items()}
         return self.pose.corrected(first, target, warped)
 
+    def parts_to_compile(self) -> list[torch.nn.Module]:
+        """Return what is called with one size all the time; the rest is small, or differs from call to call."""
+        network = cast(MonocularNetwork, self.network)
+        poses = [] if self.known_poses else [self.pose.encoder]
+        return [network.encoder, network.decoder, *poses]
+
     def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
         """Return the loss of one batch."""
         semantics = self.criterion.wants_semantics(self.current_epoch)

@@ -212,6 +212,18 @@ def test_a_run_may_go_on_from_a_checkpoint_with_all_that_fits(tmp_path):
     assert checkpoint["made"]["started_from"].endswith("last.ckpt")
 
 
+@pytest.mark.parametrize(("known", "count"), [(False, 3), (True, 2)])
+def test_what_a_step_calls_is_what_may_be_compiled(batch, monkeypatch, known, count):
+    made, called, translated = task(compiled=True, known_poses=known), [], []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, dynamic: translated.append(self))
+    made.on_train_start()
+    for part in translated:
+        part.register_forward_hook(lambda module, inputs, output: called.append(module))
+    made.training_step(batch, 0)
+    assert len(translated) == count
+    assert set(map(id, called)) == set(map(id, translated))
+
+
 def test_the_rate_rises_and_falls_in_steps():
     rates = [falling(step, 10, [52, 72]) for step in (0, 9, 51, 52, 71, 72)]
     assert rates == pytest.approx([0.1, 1, 1, 0.1, 0.1, 0.01])
