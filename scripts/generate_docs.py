@@ -16,6 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks import streaming  # noqa: E402
 from benchmarks.evidence import documents as benchmark  # noqa: E402
 from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  # noqa: E402
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS  # noqa: E402
@@ -48,6 +49,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "evaluation parameters": lambda: markdown_table(EVALUATION_PARAMETERS),
     "completion launch": lambda: argument_table("completion"),
     "estimation launch": lambda: argument_table("estimation"),
+    "streaming figures": streaming.table,
     "evaluation launch": lambda: argument_table("evaluation"),
     **benchmark.PARTS,
     **{f"card {name}": functools.partial(card.card, name) for name in card.shipped()},
