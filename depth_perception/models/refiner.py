@@ -27,7 +27,7 @@ from depth_perception.models.upsample import enlarge, enlarge_guided
 
 CHANNELS = 10
 _BLEND = BlendSettings()
-_FEW = 1_000  # points up to which plane fits take three iterations each, beyond two
+_FEW = 5_000  # points up to which plane fits take three iterations each, beyond two
 _DENSE_GRID = 200_000  # most cells on which distances decide how dense points are
 
 
@@ -45,7 +45,7 @@ class RefinerConfig:
     hidden: int = 16
     cells: int = 20_000
     step: int = 0
-    dense: float = 1.9
+    dense: float = 1.4
 
 
 class _Context(NamedTuple):

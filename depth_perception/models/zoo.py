@@ -31,8 +31,7 @@ ESTIMATORS = {
 }
 _WITHOUT_WEIGHTS: dict[str, Callable[[], Completer]] = {"diffusion": DiffusionCompleter, "fast": FastCompleter}
 
-# completion-small of today is not more accurate on the whole and takes three times as long; see docs/completion.md
-DEFAULT = "diffusion"
+DEFAULT, DEFAULT_WITHOUT_WEIGHTS = "completion-small", "diffusion"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ class Description:
 def names() -> tuple[str, ...]:
     """Return the names of all completers that are there, the default first."""
     every = (*(name for name in LEARNED if weight_file(name).is_file()), *_WITHOUT_WEIGHTS)
-    return (DEFAULT, *(name for name in every if name != DEFAULT))
+    first = DEFAULT if DEFAULT in every else DEFAULT_WITHOUT_WEIGHTS
+    return (first, *(name for name in every if name != first))
 
 
 def estimators() -> tuple[str, ...]:

@@ -43,13 +43,18 @@ def mount(x: float, y: float, z: float, rotation: NDArray[np.float64]) -> NDArra
     return pose
 
 
+def rings(top: float, bottom: float, count: int = 16) -> tuple[float, ...]:
+    """Return evenly spread elevations in degrees; most robots have a LiDAR of 16 rings."""
+    return tuple(np.linspace(top, bottom, count).tolist())
+
+
 WORLDS: dict[str, World] = {
     "room": World(
         build_room,
         room_path,
         mount(0.22, 0.03, 1.12, turn(0, 0.10) @ OPTICAL),
         mount(-0.1, -0.04, 1.5, turn(0.02, 0.005, -0.01)),
-        LidarModel(elevations=tuple(np.linspace(15.0, -31.0, 32).tolist()), max_range=40.0, noise=0.015, weakest=0.05),
+        LidarModel(elevations=rings(15.0, -31.0), max_range=40.0, noise=0.015, weakest=0.05),
         0.42,
     ),
     "street": World(
@@ -57,7 +62,7 @@ WORLDS: dict[str, World] = {
         street_path,
         mount(0.6, 0.05, 1.45, turn(0, 0.03) @ OPTICAL),
         mount(0.15, -0.03, 1.92, turn(-0.015, 0.008, 0.01)),
-        LidarModel(),
+        LidarModel(elevations=rings(12.0, -24.0)),
         0.38,
     ),
 }

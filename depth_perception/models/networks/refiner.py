@@ -21,6 +21,7 @@ from depth_perception.models.refiner import CHANNELS, RefinerConfig
 _UNITS = (5.0, 0.3, 0.7, 1.0, 0.3, 1.0, 0.4, 1.0, 5.0)
 _LARGEST = 4.0
 _SHARPEST = 30.0  # largest logit; its exponential must not overflow
+_AGREEING = 0.2  # difference of log depth at which a candidate counts half in the end
 _NARROWEST = 4e-3  # relative spread that is never undercut
 
 
@@ -89,6 +90,9 @@ class RefinerNetwork(nn.Module):
         weight = torch.exp((logit - logit.amax(1, keepdim=True)).clamp(-_SHARPEST, 0.0))
         weight = weight / weight.sum(1, keepdim=True)
         change = (weight * words[:, :, 0]).sum(1, keepdim=True)
+        # one step towards the surface most of the weight is on: a mean of two surfaces is on neither
+        agreed = weight / (1 + ((words[:, :, 0] - change) * (1 / _AGREEING)) ** 2)
+        change = (agreed * words[:, :, 0]).sum(1, keepdim=True) / agreed.sum(1, keepdim=True)
         spread = (weight * (words[:, :, 0] - change).abs()).sum(1, keepdim=True)
         rest = self.rest(x).float()
         log_depth = features[:, 3:4].float() + change + 0.1 * rest[:, :1]

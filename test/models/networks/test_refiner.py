@@ -66,9 +66,10 @@ def test_an_untrained_network_answers_as_the_hand_made_blend_does(image):
     features, about, _ = arrays = [torch.from_numpy(x) for x in given.inputs]
     with torch.no_grad():
         output = fresh(*arrays)
-    # the blend is a mean of inverse depths, this one of their logarithms
+    # the blend is a mean of inverse depths, this one of their logarithms, and then takes one more step of agreement
     change = (output.extra["log_depth"] - features[:, 3:4]).abs()
-    assert change.max() < 0.03
+    assert change.max() < 0.1
+    assert change.mean() < 0.01
     assert change.median() < 2e-3
     share = torch.exp(about.reshape(1, HEARD, ABOUT, *features.shape[2:])[:, :, 1]) - 1e-4
     assert torch.allclose(output.extra["weight"], share, atol=1e-3)
