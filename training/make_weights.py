@@ -63,9 +63,9 @@ def make(name: str, settings: Sequence[str], version: str, out: Path | None) -> 
     """Train one network, or go on with it, and export it."""
     video = from_video(name)
     folder = WORK / ("sequences" if video else "frames")
-    config = CONFIGS / f"{name}.yaml"
+    config = os.path.relpath(CONFIGS / f"{name}.yaml")  # the command is kept in the weights' header
     checkpoint = WORK / name / "last.ckpt"
-    command = ["fit", "--config", str(config), "--data.folder", str(folder), *(option(text) for text in settings)]
+    command = ["fit", "--config", config, "--data.folder", str(folder), *(option(text) for text in settings)]
     if checkpoint.exists():
         command += ["--ckpt_path", str(checkpoint)]
     print(f"{name}: {'going on from ' + str(checkpoint) if checkpoint.exists() else 'training'}", flush=True)
