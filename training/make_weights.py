@@ -21,7 +21,7 @@ from training.synthetic import frames, sequences
 
 CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
-SHIPPED = ("completion-small",)
+SHIPPED = ("completion-small", "jarrn", "clude")
 FRAMES = 4_000
 WORLDS = 120  # rendered besides, to calibrate on
 VIDEOS = 400
