@@ -29,14 +29,12 @@ from depth_perception.evaluation import patterns, real_data
 from depth_perception.evaluation.machine import machine
 from depth_perception.models import zoo
 
-SPOILED_BASES = ("64", "8", "5%", "500", "corners500")
 THINNED = ("64-40", "16-40", "8-40", "5%-40", "500-40")
-DEFAULT = (
-    *patterns.CLEAN_PATTERNS,
-    *THINNED,
-    "500+noisy",
-    *(f"{base}+{name}" for base in SPOILED_BASES for name in patterns.CORRUPTIONS if name != "noisy"),
+SPOILED = (
+    *("500+noisy", "500+outliers", "500+outliers10", "500+shift", "8+outliers"),
+    *("64+outliers", "64+outliers10", "64+shift2", "64+shift", "64+shift8"),
 )
+DEFAULT = (*patterns.CLEAN_PATTERNS, *THINNED, *SPOILED)
 WORLD_PATTERNS = (*patterns.CLEAN_PATTERNS, *(p for p in marks.PATTERNS if "+" in p))
 FULL = (*patterns.CLEAN_PATTERNS, *(f"{p}{c}" for p in patterns.CLEAN_PATTERNS for c in (
     patterns.THINNED, *(f"+{name}" for name in patterns.CORRUPTIONS))))  # fmt: skip
@@ -146,8 +144,8 @@ def _parser() -> argparse.ArgumentParser:
         "--methods", nargs="+", default=everything, help=f"of {', '.join(everything)}, one peer:options, or NAME@FILE"
     )
     parser.add_argument("--patterns", nargs="+", help="like 64, 5%%, corners500, 500+outliers; full: all combinations")
-    parser.add_argument("--frames", type=int, default=3, help="frames of each recording, spread evenly over it")
-    parser.add_argument("--worlds", type=int, default=24, help="frames of held-out worlds, 0 for none")
+    parser.add_argument("--frames", type=int, default=2, help="frames of each recording, spread evenly over it")
+    parser.add_argument("--worlds", type=int, default=4, help="frames of held-out worlds, 0 for none")
     parser.add_argument("--quick", action="store_true", help="one frame of each recording, the patterns of the marks")
     parser.add_argument("--processes", type=int, default=1, help="jobs at a time")
     parser.add_argument("--out", type=Path, default=Path("out/completion"), help="folder of results")

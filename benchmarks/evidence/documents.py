@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "docs" / "figures"
 PICTURE = REPOSITORY / "docs" / "images" / "completion.png"
 NOTHING = "Not measured yet."
+SHORT = ("64", "16", "8", "5%", "500", "corners150", "tof", "holes")
 
 
 def report(figures: Figures) -> str:
@@ -68,6 +69,10 @@ _PARTS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "clean": (
         "Mean absolute error on held-out pixels in metres, median over the real recordings:",
         lambda f: tables.errors(f, f.clean, f.recordings),
+    ),
+    "short": (
+        "The same for the patterns that are most asked for:",
+        lambda f: tables.errors(f, [p for p in SHORT if p in f.clean], f.recordings),
     ),
     "spoiled": (
         "The same with outliers, noise, wrong calibration and missing points:",
