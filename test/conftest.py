@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 def pytest_configure(config):
     """Refuse to run where ``make test`` promised ROS and it is not there: those tests would silently skip."""
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # in the background of a shell; tests interrupt what they start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not os.environ.get("DEPTH_PERCEPTION_EXPECT_ROS"):
         return
     try:

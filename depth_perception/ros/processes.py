@@ -76,6 +76,11 @@ class Child:
             os.killpg(self._popen.pid, signal.SIGKILL)
 
 
+def _hear_interrupts() -> None:
+    """Undo that whatever a shell starts in the background ignores SIGINT, by which children are ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class ProcessGroup:
     """Start named processes and end all of them together; use it in a ``with`` statement.
 
@@ -112,6 +117,7 @@ class ProcessGroup:
             errors="replace",
             bufsize=1,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,
         )
         child = Child(name, popen, self._kept)
         child._reader = threading.Thread(

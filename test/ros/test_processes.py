@@ -54,6 +54,18 @@ def test_end_is_by_sigint():
     assert child.tail() == ["ready", "bye"]
 
 
+def test_a_child_hears_interrupts_that_this_process_ignores():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
+    try:
+        with ProcessGroup(None) as group:
+            child = group.start("a", python(WAITS))
+            until(lambda: child.tail() == ["ready"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert child.returncode == 0
+    assert child.tail() == ["ready", "bye"]
+
+
 def test_a_stubborn_process_is_terminated_after_the_patience():
     group = ProcessGroup(None, patience=0.4)
     child = group.start("a", python(STUBBORN))
