@@ -104,6 +104,6 @@ def frame_pictures(example: Example) -> FramePictures:
             picture = colorize_std(deviation, error_end)
             panels.append(Panel("Standard deviation", picture, ColorBar.deviation(error_end)))
         cloud = render_cloud(depth, example.image, example.camera)
-        panels.append(Panel("Coloured cloud from a shifted viewpoint", cloud))
+        panels.append(Panel("Coloured cloud, seen from aside", cloud))
         models[name] = panels
     return FramePictures(shared, models)

@@ -29,7 +29,7 @@ def test_panels_with_truth():
     pictures = frame_pictures(example())
     assert [panel.title for panel in pictures.shared] == ["Image", "Input: 172 points", "Ground truth"]
     titles = [panel.title for panel in pictures.models["a"]]
-    assert titles == ["Dense depth", "Absolute error", "Standard deviation", "Coloured cloud from a shifted viewpoint"]
+    assert titles == ["Dense depth", "Absolute error", "Standard deviation", "Coloured cloud, seen from aside"]
     assert "Standard deviation" not in [panel.title for panel in pictures.models["b"]]
     for panel in (*pictures.shared, *pictures.models["a"], *pictures.models["b"]):
         assert panel.picture.shape == (30, 40, 3)
