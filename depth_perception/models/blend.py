@@ -92,14 +92,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
         center = weighted_sum(weight, value)
         off, share, total = inverse, slope, weight.sum(0)
-        for scale in settings.scales:
-            np.multiply(value, 1 / (center * np.float32(scale)), out=off)
-            off -= np.float32(1 / scale)
-            np.square(off, out=off)
-            off += 1
-            np.divide(weight, off, out=share)
-            total = share.sum(0)
-            center = weighted_sum(share, value) / total
+        center, total = settle(weight, value, center, total, settings.scales, off, share)
         np.multiply(value, 1 / center, out=off)
         off -= 1
         np.square(off, out=off)
@@ -111,6 +104,25 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
 
     parts = parallel_map(work, bands(height, settings.bands))
     return Blend(*(np.concatenate(field) for field in zip(*parts)))
+
+
+def settle(
+    weight: Array, value: Array, center: Array, total: Array, scales: tuple[float, ...], off: Array, share: Array
+) -> tuple[Array, Array]:
+    """Return the value (rows, w) that ``value`` (k, rows, w) agree on, from ``center`` on, and the weight behind it.
+
+    One iteration for each of the relative ``scales``. ``off`` and ``share`` (k, rows, w) are written over; ``share``
+    ends as the weights of the last iteration. Without any scale ``center`` and ``total`` come back.
+    """
+    for scale in scales:
+        np.multiply(value, 1 / (center * np.float32(scale)), out=off)
+        off -= np.float32(1 / scale)
+        np.square(off, out=off)
+        off += 1
+        np.divide(weight, off, out=share)
+        total = share.sum(0)
+        center = weighted_sum(share, value) / total
+    return center, total
 
 
 def weighted_sum(weight: Array, value: Array) -> Array:

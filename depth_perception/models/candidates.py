@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
-from depth_perception.models.blend import BlendSettings, color_change, weighted_sum
+from depth_perception.models.blend import BlendSettings, color_change, settle, weighted_sum
 from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.parallel import bands, parallel_map
 from depth_perception.models.surfels import Surfels
@@ -89,15 +89,10 @@ def gather(points: Neighborhood, planes: Surfels, guide: FloatImage | None, sett
         value += slope
         inverse = np.take(points.inverse, near)
         np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
-        center, share, total = weighted_sum(weight, value) / weight.sum(0), slope, closest
-        for scale in settings.scales:
-            off = np.multiply(value, 1 / (center * np.float32(scale)), out=px)
-            off -= np.float32(1 / scale)
-            np.square(off, out=off)
-            off += 1
-            np.divide(weight, off, out=share)
-            total = share.sum(0)
-            center = weighted_sum(share, value) / total
+        share, total = slope, weight.sum(0)
+        np.copyto(share, weight)
+        center = weighted_sum(weight, value) / total
+        center, total = settle(weight, value, center, total, settings.scales, px, share)
         share /= total
         center_all[band] = center
         relative = np.multiply(value, np.float32(1 / _ALIKE) / center, out=px)
