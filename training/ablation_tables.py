@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-Results = dict[str, dict[str, dict]]
-"""By variant, then by seed (as text): what ``training.ablations.run`` returns; the full method is the first."""
+from training.studies import Results, mean_and_spread
 
 
 def table(name: str, results: Results, command: str) -> str:
     """Return a Markdown page: one table over all patterns, then one per pattern.
+
+    ``results``: what ``training.ablations.run`` returns, the full method first.
 
     Means over patterns of ratios to the full method are geometric, so that no pattern rules. Spreads are standard
     deviations over seeds.
@@ -36,11 +37,12 @@ def table(name: str, results: Results, command: str) -> str:
     for variant, runs in results.items():
         both = [seed for seed in runs if seed in results[full]]
         cells = [
-            _cell([_ratio(runs[s], results[full][s], key, patterns) for s in both], "{:.3f}") for key in ("mae", "rmse")
+            mean_and_spread([_ratio(runs[s], results[full][s], key, patterns) for s in both], 3)
+            for key in ("mae", "rmse")
         ]
         smear = [float(np.mean([run["scores"][p]["smear"] for p in patterns])) for run in runs.values()]
         count = next(iter(runs.values()))["parameters"]
-        lines.append(f"| {variant} | {count / 1e6:.2f} M | {' | '.join(cells)} | {_cell(smear, '{:.3f}')} |")
+        lines.append(f"| {variant} | {count / 1e6:.2f} M | {' | '.join(cells)} | {mean_and_spread(smear, 3)} |")
     for pattern in patterns:
         lines += [
             *("", f"## {pattern}", ""),
@@ -49,11 +51,11 @@ def table(name: str, results: Results, command: str) -> str:
         ]
         for variant, runs in results.items():
             cells = [
-                _cell([run["scores"][pattern][key] for run in runs.values()], "{:.3f}")
+                mean_and_spread([run["scores"][pattern][key] for run in runs.values()], 3)
                 for key in ("mae", "rmse", "abs_rel", "smear")
             ]
             both = [seed for seed in runs if seed in results[full]]
-            cells.append(_cell([_ratio(runs[s], results[full][s], "mae", [pattern]) for s in both], "{:.3f}"))
+            cells.append(mean_and_spread([_ratio(runs[s], results[full][s], "mae", [pattern]) for s in both], 3))
             lines.append(f"| {variant} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
@@ -61,10 +63,3 @@ def table(name: str, results: Results, command: str) -> str:
 def _ratio(run: dict, full: dict, key: str, patterns: list[str]) -> float:
     """Return the geometric mean over ``patterns`` of one run's figure over that of the full method."""
     return float(np.exp(np.mean([np.log(run["scores"][p][key] / full["scores"][p][key]) for p in patterns])))
-
-
-def _cell(values: list[float], form: str) -> str:
-    if not values:
-        return "–"
-    mean = form.format(float(np.mean(values)))
-    return f"{mean} ± {form.format(float(np.std(values, ddof=1)))}" if len(values) > 1 else mean

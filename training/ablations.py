@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import logging
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +27,7 @@ from depth_perception.evaluation.boundaries import boundary_sums
 from depth_perception.evaluation.sensors import Sensor, Spinning, Uniform
 from depth_perception.models import families
 from depth_perception.models.learned import Method
+from training import studies
 from training.ablation_tables import table
 from training.datasets.jarrn_mix import JarrnMix
 from training.datasets.rendered import Augmentation, RenderedFrames, collate
@@ -161,18 +160,7 @@ def train(study: Study, config: dict[str, Any], samples: Sequence[dict], plan: P
     task = CompletionTask(
         study.family, criterion, config, study.learning_rate, warmup=warmup, average=1 - 10 / (plan.steps + 10)
     )
-    trainer = lightning.Trainer(
-        max_steps=plan.steps,
-        precision="bf16-mixed",
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on loaders and logging
-        trainer.fit(task, Order(samples, plan, seed))
+    studies.fit(task, Order(samples, plan, seed), plan.steps, precision="bf16-mixed")
     return task.averaged.cpu().eval()
 
 
@@ -247,9 +235,7 @@ def ablate(name: str, frames: Path, seeds: Sequence[int], plan: Plan, runs: Path
                     base = families.configuration(study.family, {**study.base, **plan.settings})
                     samples = pool(trained, families.method(study.family, base), plan, seed)
                 found = run(study, variant, seed, plan, samples, held)
-                temporary = file.with_suffix(".tmp")
-                temporary.write_text(json.dumps(found, indent=1))
-                temporary.replace(file)
+                studies.keep(file, found)
                 print(f"{name}, {variant}, seed {seed}: {found['train_seconds']} s", flush=True)
             results[variant][str(seed)] = found
     return results
@@ -260,20 +246,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method", choices=list(STUDIES))
     parser.add_argument("--frames", type=Path, default=Path(".training/frames"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=Plan.steps)
+    studies.add_options(parser, Plan.steps, ".training/ablations")
     parser.add_argument("--samples", type=int, default=Plan.samples)
     parser.add_argument("--mix", choices=["sensors", "jarrn"], default=Plan.mix, help="what the networks learn from")
     parser.add_argument("--variants", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
-    parser.add_argument("--runs", type=Path, default=Path(".training/ablations"), help="where single runs are kept")
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file; the same figures as JSON beside it")
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     wrong = sorted(set(options.variants) - set(STUDIES[options.method].variants))
     if wrong:
         parser.error(f"no variant {', '.join(wrong)}; there are: {', '.join(STUDIES[options.method].variants)}")
-    torch.set_num_threads(options.threads)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    studies.prepare(options.threads)
     plan = Plan(steps=options.steps, samples=options.samples, mix=options.mix)
     results = ablate(options.method, options.frames, options.seeds, plan, options.runs, options.variants)
     command = (
@@ -281,10 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{' '.join(map(str, options.seeds))} --steps {plan.steps} --samples {plan.samples} --mix {plan.mix} --out "
         f"{options.out}"
     )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(table(options.method, results, command))
-    options.out.with_suffix(".json").write_text(json.dumps({"command": command, "results": results}, indent=1))
-    print(options.out.read_text())
+    studies.publish(options.out, table(options.method, results, command), command, results)
 
 
 if __name__ == "__main__":

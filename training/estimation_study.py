@@ -10,10 +10,6 @@ repeated; several processes may share it, each with its own seeds or variants.
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +19,7 @@ import lightning
 import numpy as np
 import torch
 
+from training import studies
 from training.datasets.proxy_labels import RenderedLabels
 from training.datasets.video_data import VideoData
 from training.losses.gradient_mask import GradientMask
@@ -101,20 +98,9 @@ def train(variant: str, videos: Path, plan: Plan, seed: int) -> MonocularTask:
     epoch = max(1, plan.steps // 10) * plan.batch_size
     labels = RenderedLabels(plan.label_noise)
     data = VideoData(str(videos), plan.config, plan.offsets, plan.stride, labels, False, plan.batch_size, 0, epoch)
-    trainer = lightning.Trainer(
-        max_steps=plan.steps,
-        limit_val_batches=0,
-        precision="bf16-mixed",
-        gradient_clip_val=1.0,
-        reload_dataloaders_every_n_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+    studies.fit(
+        task, data, plan.steps, limit_val_batches=0, precision="bf16-mixed", reload_dataloaders_every_n_epochs=1
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on loaders and logging
-        trainer.fit(task, data)
     return task.cpu().eval()
 
 
@@ -136,27 +122,14 @@ def score(task: MonocularTask, videos: Path, plan: Plan) -> dict[str, float]:
 
 def study(videos: Path, seeds: Sequence[int], plan: Plan, runs: Path, variants: Sequence[str] = ()) -> dict:
     """Make the runs that are missing and return all of them by variant and seed (as text)."""
-    runs.mkdir(parents=True, exist_ok=True)
-    same = json.loads(json.dumps({"plan": asdict(plan)}))
-    results: dict[str, dict[str, dict]] = {name: {} for name in variants or VARIANTS}
-    for seed in seeds:
-        for name in results:
-            poses = "known" if plan.known_poses else "learned"
-            file = runs / f"gam-{name.replace(' ', '-')}-{poses}-{seed}.json"
-            wanted = same | {"variant": VARIANTS[name]}
-            found = json.loads(file.read_text()) if file.is_file() else {}
-            if {k: found.get(k) for k in wanted} != wanted:
-                start = time.perf_counter()
-                task = train(name, videos, plan, seed)
-                found = wanted | {"scores": score(task, videos, plan), "knee": round(task.criterion.mask.knee(), 1)}
-                found["seconds"] = round(time.perf_counter() - start, 1)
-                temporary = file.with_suffix(".tmp")
-                temporary.write_text(json.dumps(found, indent=1))
-                temporary.replace(file)
-                told = ", ".join(f"{FIGURES[k]} {v:.4f}" for k, v in found["scores"].items())
-                print(f"{name}, seed {seed}: {told} ({found['seconds']} s)", flush=True)
-            results[name][str(seed)] = found
-    return results
+
+    def make(name: str, seed: int) -> dict:
+        task = train(name, videos, plan, seed)
+        return {"scores": score(task, videos, plan), "knee": round(task.criterion.mask.knee(), 1)}
+
+    chosen = {name: VARIANTS[name] for name in variants or VARIANTS}
+    pattern = f"gam-{{variant}}-{'known' if plan.known_poses else 'learned'}-{{seed}}.json"
+    return studies.complete(runs, pattern, seeds, asdict(plan), chosen, FIGURES, make)
 
 
 def table(results: dict, command: str) -> str:
@@ -174,43 +147,25 @@ def table(results: dict, command: str) -> str:
         "mean ± standard deviation over seeds, in brackets in how many of them the full method is better.",
         "Smaller is better but for δ1 and F1.",
         "",
-        f"| variant | {' | '.join(FIGURES.values())} |",
-        "|---|" + "---|" * len(FIGURES),
+        *studies.rows(results, FIGURES, _full_is_better),
+        "",
     ]
-    for name, found in results.items():
-        cells = [_cell(found, results[full], key, name != full) for key in FIGURES]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
 
 
-def _cell(found: dict, full: dict, key: str, compare: bool) -> str:
-    values = [run["scores"][key] for run in found.values() if key in run["scores"]]
-    if not values:
-        return "–"
-    text = f"{np.mean(values):.4f}"
-    if len(values) > 1:
-        text += f" ± {np.std(values, ddof=1):.4f}"
-    both = [(found[s]["scores"][key], full[s]["scores"][key]) for s in found if s in full and key in full[s]["scores"]]
-    if not compare or not both:
-        return text
-    better = sum((own > other) == (key in ("abs_rel", "plane_residual")) for own, other in both if own != other)
-    return f"{text} ({better}/{len(both)})"
+def _full_is_better(figure: str, own: float, full: float) -> bool:
+    return own > full if figure in ("abs_rel", "plane_residual") else own < full
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training.estimation_study", description=__doc__)
     parser.add_argument("--videos", type=Path, default=Path(".training/sequences"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=Plan.steps)
+    studies.add_options(parser, Plan.steps, ".training/studies")
     parser.add_argument("--known-poses", action="store_true", help="use the video's own poses, train no pose network")
     parser.add_argument("--variants", nargs="+", default=[], choices=list(VARIANTS), metavar="NAME")
-    parser.add_argument("--runs", type=Path, default=Path(".training/studies"), help="where single runs are kept")
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file; the same figures as JSON beside it")
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    studies.prepare(options.threads)
     plan = Plan(options.steps, known_poses=options.known_poses)
     variants = options.variants or [v for v in VARIANTS if not (options.known_poses and "task" in VARIANTS[v])]
     results = study(options.videos, options.seeds, plan, options.runs, variants)
@@ -219,10 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"python -m training.estimation_study --videos {options.videos} --seeds {seeds} --steps {options.steps} "
         f"{'--known-poses ' if plan.known_poses else ''}--out {options.out}"
     )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(table(results, command))
-    options.out.with_suffix(".json").write_text(json.dumps({"command": command, "results": results}, indent=1))
-    print(options.out.read_text())
+    studies.publish(options.out, table(results, command), command, results)
     return 0
 
 

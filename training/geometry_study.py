@@ -10,10 +10,6 @@ repeated; several processes may share it, each with its own seeds or variants.
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +20,7 @@ import numpy as np
 import torch
 
 from depth_perception.geometry.virtual_views import PoseRange
+from training import studies
 from training.datasets.mixed_frames import MixedData
 from training.losses.view_consistency import ViewConsistencyCriterion
 from training.tasks.geometry import GeometryTask
@@ -88,18 +85,7 @@ def train(variant: str, frames: Path, plan: Plan, seed: int) -> GeometryTask:
     task = make_task(variant, plan)
     lightning.seed_everything(seed, verbose=False)  # the same samples whatever a variant has drawn
     data = MixedData(str(frames), plan.config, None, plan.batch_size, 0, plan.steps * plan.batch_size)
-    trainer = lightning.Trainer(
-        max_steps=plan.steps,
-        limit_val_batches=0,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on loaders and logging
-        trainer.fit(task, data)
+    studies.fit(task, data, plan.steps, limit_val_batches=0)
     return task.cpu().eval()
 
 
@@ -116,25 +102,12 @@ def score(task: GeometryTask, frames: Path, plan: Plan) -> dict[str, float]:
 
 def study(frames: Path, seeds: Sequence[int], plan: Plan, runs: Path, variants: Sequence[str] = ()) -> dict:
     """Make the runs that are missing and return all of them by variant and seed (as text)."""
-    runs.mkdir(parents=True, exist_ok=True)
-    same = json.loads(json.dumps({"plan": asdict(plan)}))
-    results: dict[str, dict[str, dict]] = {name: {} for name in variants or VARIANTS}
-    for seed in seeds:
-        for name in results:
-            file = runs / f"geometry-{name.replace(' ', '-')}-{seed}.json"
-            wanted = same | {"variant": VARIANTS[name]}
-            found = json.loads(file.read_text()) if file.is_file() else {}
-            if {k: found.get(k) for k in wanted} != wanted:
-                start = time.perf_counter()
-                found = wanted | {"scores": score(train(name, frames, plan, seed), frames, plan)}
-                found["seconds"] = round(time.perf_counter() - start, 1)
-                temporary = file.with_suffix(".tmp")
-                temporary.write_text(json.dumps(found, indent=1))
-                temporary.replace(file)
-                told = ", ".join(f"{FIGURES[k]} {v:.4f}" for k, v in found["scores"].items())
-                print(f"{name}, seed {seed}: {told} ({found['seconds']} s)", flush=True)
-            results[name][str(seed)] = found
-    return results
+
+    def make(name: str, seed: int) -> dict:
+        return {"scores": score(train(name, frames, plan, seed), frames, plan)}
+
+    chosen = {name: VARIANTS[name] for name in variants or VARIANTS}
+    return studies.complete(runs, "geometry-{variant}-{seed}.json", seeds, asdict(plan), chosen, FIGURES, make)
 
 
 def table(results: dict, command: str) -> str:
@@ -152,36 +125,21 @@ def table(results: dict, command: str) -> str:
         "frames; mean ± standard deviation over seeds, in brackets in how many of them it is better than",
         f"{first}. Smaller is better.",
         "",
-        f"| variant | {' | '.join(FIGURES.values())} |",
-        "|---|" + "---|" * len(FIGURES),
+        *studies.rows(results, FIGURES, lambda _, own, alone: own < alone),
+        "",
     ]
-    for name, found in results.items():
-        cells = []
-        for key in FIGURES:
-            values = [run["scores"][key] for run in found.values()]
-            text = f"{np.mean(values):.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
-            both = [(found[s]["scores"][key], results[first][s]["scores"][key]) for s in found if s in results[first]]
-            if name != first and both:
-                text += f" ({sum(own < other for own, other in both)}/{len(both)})"
-            cells.append(text)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training.geometry_study", description=__doc__)
     parser.add_argument("--frames", type=Path, default=Path(".training/frames"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=Plan.steps)
+    studies.add_options(parser, Plan.steps, ".training/studies")
     parser.add_argument("--weight", type=float, default=Plan.weight, help="of all terms of the consistency")
     parser.add_argument("--variants", nargs="+", default=[], choices=list(VARIANTS), metavar="NAME")
-    parser.add_argument("--runs", type=Path, default=Path(".training/studies"), help="where single runs are kept")
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file; the same figures as JSON beside it")
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    studies.prepare(options.threads)
     plan = Plan(options.steps, weight=options.weight)
     results = study(options.frames, options.seeds, plan, options.runs, options.variants)
     seeds = " ".join(map(str, options.seeds))
@@ -189,10 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"python -m training.geometry_study --frames {options.frames} --seeds {seeds} --steps {options.steps} "
         f"--weight {options.weight:g} --out {options.out}"
     )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(table(results, command))
-    options.out.with_suffix(".json").write_text(json.dumps({"command": command, "results": results}, indent=1))
-    print(options.out.read_text())
+    studies.publish(options.out, table(results, command), command, results)
     return 0
 
 

@@ -64,7 +64,41 @@ class Onward(Sampler[int]):
         return iter(range(start, start + self.count))
 
 
-class RenderedData(lightning.LightningDataModule):
+class Batches(lightning.LightningDataModule):
+    """What all data share: batches of ``batch_size`` samples that ``workers`` processes prepare.
+
+    ``epoch``: samples that count as one. ``joined``: how samples become a batch, by default stacked by name.
+    """
+
+    def __init__(self, batch_size: int, workers: int, epoch: int, joined: Callable[[list], Any] | None = None):
+        super().__init__()
+        self.batch_size = batch_size
+        self.workers = workers
+        self.epoch = epoch
+        self.joined = joined
+
+    def onward(self, frames: Drawn) -> DataLoader:
+        """Return an epoch of samples drawn anew, after those that the task in training has seen."""
+        stream = Stream(frames, torch.initial_seed() % 2**63)
+        return self.loader(stream, sampler=Onward(self.epoch, self._seen), drop_last=True)
+
+    def loader(self, samples: Dataset, **options: Any) -> DataLoader:
+        """Return batches of ``samples``, in their order unless ``options`` of the loader say otherwise."""
+        return DataLoader(
+            samples,
+            self.batch_size,
+            num_workers=self.workers,
+            collate_fn=self.joined,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.workers > 0,
+            **options,
+        )
+
+    def _seen(self) -> int:
+        return int(getattr(self.trainer.lightning_module, "samples", 0)) if self.trainer else 0
+
+
+class RenderedData(Batches):
     """Frames of ``folder``, prepared for ``family`` with ``config`` (settings that differ from the defaults).
 
     ``overrides`` hold for the data alone: samples of a batch must have one size, so nothing may be coarsened.
@@ -88,13 +122,10 @@ class RenderedData(lightning.LightningDataModule):
         augmentation: Augmentation | None = None,
         scan: Callable[[Frame, np.random.Generator], Scan] | None = None,
     ):
-        super().__init__()
+        super().__init__(batch_size, workers, epoch, collate)
         self.folder = folder
         self.method = families.method(family, families.configuration(family, {**(config or {}), **(overrides or {})}))
         self.crop = crop
-        self.batch_size = batch_size
-        self.workers = workers
-        self.epoch = epoch
         self.validation = validation
         self.augmentation = augmentation or Augmentation()
         self.scan = scan
@@ -103,24 +134,9 @@ class RenderedData(lightning.LightningDataModule):
         """Return augmented samples of the frames that are for training."""
         files = frame_files(self.folder, False)
         frames = RenderedFrames(files, self.method, self.crop, self.augmentation, self.scan)
-        stream = Stream(frames, torch.initial_seed() % 2**63)
-        return self._loader(stream, sampler=Onward(self.epoch, self._seen), drop_last=True)
+        return self.onward(frames)
 
     def val_dataloader(self) -> DataLoader:
         """Return the same samples of held-out frames every time."""
         files = frame_files(self.folder, True)[: self.validation]
-        return self._loader(RenderedFrames(files, self.method, self.crop, None, self.scan, seed=1))
-
-    def _seen(self) -> int:
-        return int(getattr(self.trainer.lightning_module, "samples", 0)) if self.trainer else 0
-
-    def _loader(self, samples: Dataset, **options: Any) -> DataLoader:
-        return DataLoader(
-            samples,
-            self.batch_size,
-            num_workers=self.workers,
-            collate_fn=collate,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.workers > 0,
-            **options,
-        )
+        return self.loader(RenderedFrames(files, self.method, self.crop, None, self.scan, seed=1))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from depth_perception.models import families
-from training.datasets.data import Onward, Stream
+from training.datasets.data import Batches
 from training.datasets.jitter import Jitter
 from training.datasets.label_mixing import LabelMixing
 from training.datasets.rendered import frame_files, load_frame
@@ -72,7 +71,7 @@ class MixedFrames(Dataset):
         }
 
 
-class MixedData(lightning.LightningDataModule):
+class MixedData(Batches):
     """Batches of the frames in ``folder``, of which a part is held out, see ``frame_files``.
 
     ``config``: the network's settings that differ from the defaults; its size is that of the samples. ``epoch``:
@@ -91,40 +90,23 @@ class MixedData(lightning.LightningDataModule):
         validation: int = 128,
         augmentation: WindowAugmentation | None = None,
     ):
-        super().__init__()
+        super().__init__(batch_size, workers, epoch)
         self.folder = folder
         chosen = families.configuration("monocular", config)
         self.size = (chosen.height, chosen.width)
         self.mixing = mixing
-        self.batch_size = batch_size
-        self.workers = workers
-        self.epoch = epoch
         self.validation = validation
         self.augmentation = augmentation or WindowAugmentation()
 
     def train_dataloader(self) -> DataLoader:
         """Return augmented samples of the frames that are for training."""
         frames = MixedFrames(frame_files(self.folder, False), self.size, self.mixing, self.augmentation)
-        stream = Stream(frames, torch.initial_seed() % 2**63)
-        return self._loader(stream, sampler=Onward(self.epoch, self._seen), drop_last=True)
+        return self.onward(frames)
 
     def val_dataloader(self) -> DataLoader:
         """Return the same samples of held-out frames every time."""
         files = frame_files(self.folder, True)[: self.validation]
-        return self._loader(MixedFrames(files, self.size, self.mixing, seed=1))
-
-    def _seen(self) -> int:
-        return int(getattr(self.trainer.lightning_module, "samples", 0)) if self.trainer else 0
-
-    def _loader(self, samples: Dataset, **options: Any) -> DataLoader:
-        return DataLoader(
-            samples,
-            self.batch_size,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.workers > 0,
-            **options,
-        )
+        return self.loader(MixedFrames(files, self.size, self.mixing, seed=1))
 
 
 def _tensor(image: np.ndarray) -> Tensor:

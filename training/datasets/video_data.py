@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import lightning
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from depth_perception.models import families
 from depth_perception.models.monocular import network_size
-from training.datasets.data import Onward, Stream
+from training.datasets.data import Batches
 from training.datasets.proxy_labels import ProxyLabels
 from training.datasets.video import FolderSource, Video, VideoSource, spread
 from training.datasets.windows import OFFSETS, VideoWindows, WindowAugmentation
@@ -19,7 +18,7 @@ from training.datasets.windows import OFFSETS, VideoWindows, WindowAugmentation
 _FITTED_ON = 48  # frames that labels may look at before training
 
 
-class VideoData(lightning.LightningDataModule):
+class VideoData(Batches):
     """Windows of the videos in ``folder``: rendered sequences (*.npz), or pictures with their camera's calibration.
 
     See ``FolderSource``; a part is held out. ``source`` takes the place of the folder, for videos from elsewhere.
@@ -45,7 +44,7 @@ class VideoData(lightning.LightningDataModule):
         augmentation: WindowAugmentation | None = None,
         source: VideoSource | None = None,
     ):
-        super().__init__()
+        super().__init__(batch_size, workers, epoch)
         if not folder and source is None:
             raise ValueError("videos come from a folder or from a source: name one of the two")
         self.source = source or FolderSource(folder)
@@ -55,9 +54,6 @@ class VideoData(lightning.LightningDataModule):
         self.labels = labels
         self.classes = labels.classes if labels else 0
         self.segments = segments
-        self.batch_size = batch_size
-        self.workers = workers
-        self.epoch = epoch
         self.validation = validation
         self.augmentation = augmentation or WindowAugmentation()
 
@@ -70,8 +66,7 @@ class VideoData(lightning.LightningDataModule):
         windows = VideoWindows(
             videos, self._size(videos), self.offsets, self.stride, self.labels, segments, self.augmentation
         )
-        stream = Stream(windows, torch.initial_seed() % 2**63)
-        return self._loader(stream, sampler=Onward(self.epoch, self._seen), drop_last=True)
+        return self.onward(windows)
 
     def val_dataloader(self) -> DataLoader:
         """Return the same windows of held-out videos every time, with the planes that the renderer knows."""
@@ -79,20 +74,7 @@ class VideoData(lightning.LightningDataModule):
         windows = VideoWindows(videos, self._size(videos), self.offsets, self.stride, None, "true", None, seed=1)
         count = min(self.validation, len(windows))
         chosen = torch.linspace(0, len(windows) - 1, count).round().long().unique().tolist()
-        return self._loader(torch.utils.data.Subset(windows, chosen))
+        return self.loader(torch.utils.data.Subset(windows, chosen))
 
     def _size(self, videos: Sequence[Video]) -> tuple[int, int]:
         return network_size(videos[0][0].camera.shape, (self.config.height, self.config.width))
-
-    def _seen(self) -> int:
-        return int(getattr(self.trainer.lightning_module, "samples", 0)) if self.trainer else 0
-
-    def _loader(self, samples: Dataset, **options: Any) -> DataLoader:
-        return DataLoader(
-            samples,
-            self.batch_size,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.workers > 0,
-            **options,
-        )
