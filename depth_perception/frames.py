@@ -175,3 +175,63 @@ class DepthEstimate:
     def coverage(self) -> float:
         """Share of pixels with a depth, in [0, 1]."""
         return float(np.mean(self.mask)) if self.depth.size else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PosedDepth:
+    """A camera frame with its depth and its place in the world: what scenes are built from.
+
+    ``image`` RGB uint8 (height, width, 3); ``depth`` float32 (height, width), metres along the optical axis, NaN
+    unknown; ``camera`` an undistorted pinhole of that size; ``T_world_camera`` float64 (4, 4) takes points of the
+    optical frame to the world. ``labels`` int32 (height, width): one number for each object of this image, 0 what
+    belongs to none, -1 unknown; the same number may mean another object in the next image. None: not segmented.
+    ``standard_deviation`` of the depth in metres, or None.
+    """
+
+    stamp: int
+    frame_id: str
+    image: NDArray[np.uint8]
+    camera: CameraModel
+    depth: FloatImage
+    T_world_camera: NDArray[np.float64]
+    labels: NDArray[np.int32] | None = None
+    standard_deviation: FloatImage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TriangleMesh:
+    """A surface: ``vertices`` float32 (n, 3) in metres, ``faces`` int32 (m, 3), outside counter-clockwise.
+
+    ``colors`` RGB uint8 (n, 3), or None.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    colors: NDArray[np.uint8] | None = None
+
+
+class OrientedBox(NamedTuple):
+    """A box around an object: ``center`` (3,), ``axes`` (3, 3), right-handed columns, ``size`` (3,) along them; metres."""
+
+    center: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    size: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectSurface:
+    """The surface of one object in the world frame.
+
+    ``id`` from 1 on stays with the object, and is not used again. ``category`` is empty where none is known;
+    ``confidence`` in [0, 1] tells how sure it is that this is one object and whole; ``first_seen`` and ``last_seen``
+    are stamps. ``revision`` grows with every change of the mesh.
+    """
+
+    id: int
+    mesh: TriangleMesh
+    box: OrientedBox
+    confidence: float
+    first_seen: int
+    last_seen: int
+    category: str = ""
+    revision: int = 0
