@@ -46,6 +46,7 @@ setup(
     extras_require={
         # only one OpenCV may be installed, and a robot's distribution brings its own
         "opencv": ["opencv-contrib-python-headless>=4.6"],
+        "decomposition": ["scikit-image>=0.20", "torch>=2.4", "trimesh>=4.0"],
         "training": ["torch>=2.4", "tqdm>=4.60"],
         "learning": ["jsonargparse[signatures]>=4.27", "lightning>=2.2", "onnx>=1.15", "rich>=13", "tensorboard>=2.14"],
         "view": ["rerun-sdk>=0.24"],
@@ -56,6 +57,7 @@ setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
             "ruff>=0.5",
+            "scikit-learn>=1.3",
         ],
     },
     entry_points={"console_scripts": ["depth_perception=depth_perception.cli:main"]},

@@ -211,7 +211,7 @@ class TriangleMesh:
 
 
 class OrientedBox(NamedTuple):
-    """A box around an object: ``center`` (3,), ``axes`` (3, 3), right-handed columns, ``size`` (3,) along them; metres."""
+    """A box in metres: ``center`` (3,), ``axes`` (3, 3) with right-handed columns, ``size`` (3,) along them."""
 
     center: NDArray[np.float64]
     axes: NDArray[np.float64]
