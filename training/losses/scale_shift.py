@@ -16,15 +16,18 @@ from training.losses.affine import FITS, STANDARDS, fit, masked_mean, standardis
 from training.losses.gradient import gradient_loss
 from training.losses.ranking import edge_pairs, ranking_loss
 
+_LOG = "log"
 _SQUASH = 0.01  # LeReS: tanh(0.01 x)
+_LEAST = 1e-6  # of what has a logarithm
 
 
 class ScaleShiftCriterion(nn.Module):
     """Level + ``squashed`` tanh term + ``gradient`` edges + ``ranking``, each blind to scale and shift of either side.
 
     ``standard``: trimmed (LeReS), median or mean, see ``affine.fit``; or least_squares or scale: the depth is fitted
-    to the label standardised by trimming, and ``scale`` is for labels whose shift is known to be right. ``pairs``:
-    edges at which the order is asked for, three pairs each and one anywhere; LeReS takes 10,000 pairs.
+    to the label standardised by trimming, and ``scale`` is for labels whose shift is known to be right; so is log,
+    which compares logarithms less their means, so that near and far count alike (SILog without its square; Eigen et
+    al., NIPS 2014). ``pairs``: edges at which the order is asked for, three pairs each and one anywhere; LeReS takes 10,000 pairs.
     """
 
     def __init__(
@@ -37,8 +40,8 @@ class ScaleShiftCriterion(nn.Module):
         pairs: int = 2_500,
     ):
         super().__init__()
-        if standard not in STANDARDS + FITS:
-            raise ValueError(f"unknown standard {standard!r}; known: {', '.join(STANDARDS + FITS)}")
+        if standard not in STANDARDS + FITS + (_LOG,):
+            raise ValueError(f"unknown standard {standard!r}; known: {', '.join(STANDARDS + FITS + (_LOG,))}")
         self.standard = standard
         self.squashed = squashed
         self.gradient = gradient
@@ -76,6 +79,9 @@ class ScaleShiftCriterion(nn.Module):
     def _standardised(self, depth: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         if self.standard in STANDARDS:
             return standardise(depth, valid, self.standard), standardise(label, valid, self.standard)
+        if self.standard == _LOG:
+            guess, goal = depth.float().clamp_min(_LEAST).log(), label.clamp_min(_LEAST).log()
+            return guess - masked_mean(guess, valid), goal - masked_mean(goal, valid)
         if self.standard == "scale":
             # the label's own unit, but its shift stays: divide by its mean
             goal = label / masked_mean(label, valid).clamp_min(1e-6)

@@ -36,6 +36,17 @@ def test_with_scale_alone_a_shift_costs():
     assert criterion(0.3 * LABEL + 1, LABEL)["loss"] > 0.05
 
 
+def test_logarithms_forgive_a_scale_and_count_near_and_far_alike():
+    criterion = ScaleShiftCriterion("log", squashed=0, gradient=0)
+    assert criterion(0.3 * LABEL, 9 * LABEL)["loss"].item() == pytest.approx(0, abs=1e-5)
+    assert criterion(0.3 * LABEL + 1, LABEL)["loss"] > 0.05
+    label = torch.tensor([[[[1.0, 1.0, 40.0, 40.0]]]])
+    near, far = label.clone(), label.clone()
+    near[..., 0] *= 2
+    far[..., 3] *= 2
+    assert criterion(near, label)["loss"].item() == pytest.approx(criterion(far, label)["loss"].item(), rel=1e-5)
+
+
 def test_parts_by_hand():
     label = torch.tensor([[[[1.0, 2.0, 3.0, 4.0]]]])
     depth = torch.tensor([[[[4.0, 3.0, 2.0, 1.0]]]])
