@@ -27,7 +27,8 @@ class ScaleShiftCriterion(nn.Module):
     ``standard``: trimmed (LeReS), median or mean, see ``affine.fit``; or least_squares or scale: the depth is fitted
     to the label standardised by trimming, and ``scale`` is for labels whose shift is known to be right; so is log,
     which compares logarithms less their means, so that near and far count alike (SILog without its square; Eigen et
-    al., NIPS 2014). ``pairs``: edges at which the order is asked for, three pairs each and one anywhere; LeReS takes 10,000 pairs.
+    al., NIPS 2014). ``pairs``: edges at which the order is asked for, three pairs each and one anywhere; LeReS takes
+    10,000 pairs.
     """
 
     def __init__(
