@@ -1,7 +1,8 @@
 """Make shipped weights from nothing: ``python -m training.make_weights [NAME ...]`` (``make weights``).
 
 For each name: render the frames or, for depth from one camera, the video that is missing, train as
-training/configs/NAME.yaml says, calibrate and export. Every step goes on where it was interrupted. A trial with less:
+training/configs/NAME.yaml says, calibrate and export. What has a training/configs/start/NAME.yaml starts from what
+that makes of single frames. Every step goes on where it was interrupted. A trial with less:
 ``--frames 1100 --set trainer.max_epochs=1 --out /tmp``.
 """
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     names = options.names or SHIPPED
     status = 0
-    if not all(from_video(name) for name in names):
+    if any(not from_video(name) or starts_from_frames(name) for name in names):
         status = render(WORK / "frames", options.frames, options.processes)
     if not status and any(from_video(name) for name in names):
         status = render_videos(WORK / "sequences", options.videos, options.processes)
@@ -46,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def from_video(name: str) -> bool:
     """Say whether a configuration is of a network that learns from video: others name their family."""
     return "family" not in yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
+
+
+def starts_from_frames(name: str) -> bool:
+    """Say whether a network that learns from video learns from single frames before."""
+    return (CONFIGS / "start" / f"{name}.yaml").is_file()
 
 
 def render(folder: Path, count: int, processes: int) -> int:
@@ -63,18 +69,32 @@ def make(name: str, settings: Sequence[str], version: str, out: Path | None) -> 
     """Train one network, or go on with it, and export it."""
     video = from_video(name)
     folder = WORK / ("sequences" if video else "frames")
-    config = os.path.relpath(CONFIGS / f"{name}.yaml")  # the command is kept in the weights' header
     checkpoint = WORK / name / "last.ckpt"
-    command = ["fit", "--config", config, "--data.folder", str(folder), *(option(text) for text in settings)]
-    if checkpoint.exists():
-        command += ["--ckpt_path", str(checkpoint)]
-    print(f"{name}: {'going on from ' + str(checkpoint) if checkpoint.exists() else 'training'}", flush=True)
-    status = run(command, "training.train_estimation") if video else run(command)
+    options = [option(text) for text in settings]
+    if starts_from_frames(name):
+        start = WORK / f"{name}-start" / "last.ckpt"
+        shared = [text for text in options if text.startswith("--trainer.")]
+        status = train("training.train_geometry", f"start/{name}.yaml", WORK / "frames", start, shared)
+        if status:
+            return status
+        options = ["--model.start_from", str(start), *options]
+    module = "training.train_estimation" if video else "training.train"
+    status = train(module, f"{name}.yaml", folder, checkpoint, options)
     if status:
         return status
     place = ["--out", str(out / f"{name}.safetensors")] if out else []
     words = [str(checkpoint), name, "--videos" if video else "--frames", str(folder), "--version", version, *place]
     return export_estimation.main(words) if video else export.main([*words, "--worlds", str(WORLDS)])
+
+
+def train(module: str, config: str, folder: Path, checkpoint: Path, options: Sequence[str]) -> int:
+    """Train by one configuration, from its checkpoint where there is one; return the exit status."""
+    path = os.path.relpath(CONFIGS / config)  # the command is kept in the weights' header
+    command = ["fit", "--config", path, "--data.folder", str(folder), *options]
+    if checkpoint.exists():
+        command += ["--ckpt_path", str(checkpoint)]
+    print(f"{path}: {'going on from ' + str(checkpoint) if checkpoint.exists() else 'training'}", flush=True)
+    return run(command, module)
 
 
 def run(command: Sequence[str], module: str = "training.train") -> int:

@@ -12,7 +12,7 @@ def calls(monkeypatch, tmp_path):
     found = []
     monkeypatch.setattr(make_weights, "WORK", tmp_path / "work")
     monkeypatch.setattr(make_weights.frames, "main", lambda a: found.append(["render", *a]) or 0)
-    monkeypatch.setattr(make_weights, "run", lambda a: found.append(["train", *a]) or 0)
+    monkeypatch.setattr(make_weights, "run", lambda a, module: found.append(["train", *a]) or 0)
     monkeypatch.setattr(make_weights.export, "main", lambda a: found.append(["export", *a]) or 0)
     return found
 
@@ -61,8 +61,27 @@ def test_depth_from_one_camera_is_made_from_video(calls, monkeypatch, tmp_path):
     ]
 
 
+def test_what_starts_from_frames_goes_on_from_there(calls, monkeypatch, tmp_path):
+    monkeypatch.setattr(make_weights.sequences, "main", lambda a: calls.append(["sequences", *a]) or 0)
+    monkeypatch.setattr(make_weights, "run", lambda a, module: calls.append([module, *a]) or 0)
+    monkeypatch.setattr(make_weights.export_estimation, "main", lambda a: calls.append(["export", *a]) or 0)
+    settings = ["--set", "trainer.max_epochs=1", "--set", "model.milestones=[0.5]"]
+    assert make_weights.main(["estimation-small", *settings]) == 0
+    frames, videos, start, train, export = calls
+    assert (frames[0], videos[0], export[0]) == ("render", "sequences", "export")
+    assert start[:2] == ["training.train_geometry", "fit"]
+    assert start[start.index("--config") + 1].endswith("configs/start/estimation-small.yaml")
+    assert start[start.index("--data.folder") + 1] == str(tmp_path / "work" / "frames")
+    assert "--trainer.max_epochs=1" in start
+    assert "--model.milestones=[0.5]" not in start
+    assert train[:2] == ["training.train_estimation", "fit"]
+    assert train[train.index("--model.start_from") + 1] == str(
+        tmp_path / "work" / "estimation-small-start" / "last.ckpt"
+    )
+
+
 def test_nothing_is_exported_of_a_training_that_failed(calls, monkeypatch):
-    monkeypatch.setattr(make_weights, "run", lambda a: 3)
+    monkeypatch.setattr(make_weights, "run", lambda a, module: 3)
     assert make_weights.main(["tiny", "completion-small"]) == 3
     assert [call[0] for call in calls] == ["render"]
 
