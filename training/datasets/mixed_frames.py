@@ -23,7 +23,8 @@ class MixedFrames(Dataset):
 
     Float32 ``image`` and ``shown`` (3, h, w) in [0, 1], as taken and with changed colours; ``K`` (3, 3); ``label``
     (1, h, w), ``mixing`` of the depth, always the same for a frame; ``depth`` (1, h, w) in metres, to judge by and not
-    to learn from. Unknown depths are 0. With ``seed`` fixed the sample depends on the index alone.
+    to learn from. Unknown depths are 0. With ``seed`` fixed the sample depends on the index alone. ``zoom`` below 1
+    cuts a part out of each picture, at any place and at least so wide: cameras of longer lenses, looking elsewhere.
     """
 
     def __init__(
@@ -33,8 +34,12 @@ class MixedFrames(Dataset):
         mixing: LabelMixing | None = None,
         augmentation: WindowAugmentation | None = None,
         seed: int | None = None,
+        zoom: float = 1.0,
     ):
+        if not 0 < zoom <= 1:
+            raise ValueError(f"zoom is a share above 0 of the picture's side, got {zoom}")
         self.files = files
+        self.zoom = zoom
         self.size = size
         self.mixing = mixing or LabelMixing()
         self.augmentation = augmentation
@@ -53,6 +58,8 @@ class MixedFrames(Dataset):
         """Return one frame; see the class."""
         frame = load_frame(self.files[index])
         view = View.fitted(frame.camera, self.size)
+        if self.zoom < 1:
+            view = view.zoomed(rng.uniform(self.zoom, 1), *rng.random(2))
         camera = view.camera(frame.camera)
         K = camera.K.astype(np.float32)
         image, depth = view.image(frame.image), view.nearest(frame.depth, frame.depth.shape)
@@ -74,9 +81,9 @@ class MixedFrames(Dataset):
 class MixedData(Batches):
     """Batches of the frames in ``folder``, of which a part is held out, see ``frame_files``.
 
-    ``config``: the network's settings that differ from the defaults; its size is that of the samples. ``epoch``:
-    samples that count as one. With a seed, a run sees the same samples in the same order on any number of workers, and
-    after an interruption.
+    ``config``: the network's settings that differ from the defaults; its size is that of the samples. ``zoom``: of
+    training alone, see ``MixedFrames``. ``epoch``: samples that count as one. With a seed, a run sees the same samples
+    in the same order on any number of workers, and after an interruption.
     """
 
     def __init__(
@@ -89,8 +96,10 @@ class MixedData(Batches):
         epoch: int = 4_000,
         validation: int = 128,
         augmentation: WindowAugmentation | None = None,
+        zoom: float = 1.0,
     ):
         super().__init__(batch_size, workers, epoch)
+        self.zoom = zoom
         self.folder = folder
         chosen = families.configuration("monocular", config)
         self.size = (chosen.height, chosen.width)
@@ -100,7 +109,7 @@ class MixedData(Batches):
 
     def train_dataloader(self) -> DataLoader:
         """Return augmented samples of the frames that are for training."""
-        frames = MixedFrames(frame_files(self.folder, False), self.size, self.mixing, self.augmentation)
+        frames = MixedFrames(frame_files(self.folder, False), self.size, self.mixing, self.augmentation, zoom=self.zoom)
         return self.onward(frames)
 
     def val_dataloader(self) -> DataLoader:

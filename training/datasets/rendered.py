@@ -34,11 +34,13 @@ class Augmentation:
 
 
 def load_frame(path: Path) -> Frame:
-    """Read one rendered frame; depth in metres, 0 where nothing was hit."""
+    """Read one frame; depth in metres, 0 where nothing was hit. Recorded ones have no second view."""
     with np.load(path) as file:
-        camera = CameraModel(file["image"].shape[1], file["image"].shape[0], file["K"])
-        second = SecondView(np.nan_to_num(file["second_depth"]), file["T_camera_second"])
-        return Frame(file["image"], np.nan_to_num(file["depth"]), camera, second)
+        image, second = file["image"], None
+        camera = CameraModel(image.shape[1], image.shape[0], file["K"])
+        if "second_depth" in file:
+            second = SecondView(np.nan_to_num(file["second_depth"]), file["T_camera_second"])
+        return Frame(image, np.nan_to_num(file["depth"]), camera, second)
 
 
 def frame_files(folder: Path | str, held_out: bool) -> list[Path]:

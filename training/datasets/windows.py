@@ -50,6 +50,13 @@ class View:
         height, width = min(camera.height, round(scale * size[0])), min(camera.width, round(scale * size[1]))
         return cls(((camera.width - width) // 2, (camera.height - height) // 2, width, height), size)
 
+    def zoomed(self, share: float, across: float, down: float) -> View:
+        """Return the view of a part ``share`` as wide, at ``across`` and ``down`` in [0, 1] of the room there is."""
+        left, top, width, height = self.crop
+        narrow, low = max(1, round(share * width)), max(1, round(share * height))
+        corner = left + round(across * (width - narrow)), top + round(down * (height - low))
+        return View((*corner, narrow, low), self.size)
+
     def camera(self, camera: CameraModel) -> CameraModel:
         """Return the camera that takes such pictures."""
         return resize(crop_and_bin(camera, *self.crop), self.size[1], self.size[0])

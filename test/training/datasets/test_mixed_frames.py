@@ -52,6 +52,24 @@ def test_mirroring_keeps_depth_label_and_camera_together(files):
     assert (other["K"][0, 2] + plain["K"][0, 2]).item() == pytest.approx(SIZE[1] - 1, abs=1e-4)
 
 
+def test_a_part_is_what_a_longer_lens_sees(files):
+    plain = MixedFrames(files, SIZE)[1]
+    seen = [MixedFrames(files, SIZE, seed=k, zoom=0.5)[1] for k in range(8)]
+    focal = [sample["K"][0, 0].item() / plain["K"][0, 0].item() for sample in seen]
+    assert all(0.99 <= f <= 2.05 for f in focal)
+    assert max(focal) > 1.5
+    assert len({round(sample["K"][0, 2].item(), 1) for sample in seen}) > 4
+    for sample in seen:
+        # a point keeps its place in space: the same rays at the same depths, from another part of the picture
+        rows, columns = torch.nonzero(sample["depth"][0] > 0)[50]
+        x = (columns - sample["K"][0, 2]) / sample["K"][0, 0]
+        y = (rows - sample["K"][1, 2]) / sample["K"][1, 1]
+        column = int(torch.round(x * plain["K"][0, 0] + plain["K"][0, 2]))
+        row = int(torch.round(y * plain["K"][1, 1] + plain["K"][1, 2]))
+        near = plain["depth"][0, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        assert (near / sample["depth"][0, rows, columns] - 1).abs().min() < 0.05
+
+
 def test_colours_change_in_what_is_shown_alone(files):
     sample = MixedFrames(files, SIZE, augmentation=WindowAugmentation(mirror=0.0, colors=1.0))[1]
     assert not torch.equal(sample["image"], sample["shown"])
