@@ -16,17 +16,19 @@ from depth_perception.models.segmentation.relief import Mask, Relief
 class PlaneSettings:
     """What counts as a supporting plane.
 
-    ``share``: least part of the visible surface, and ``area``: least square metres; ``tolerance`` in metres and
-    ``tolerance_far`` in metres per square metre of depth: how far points may lie off; ``cosine`` between their normals;
-    ``most``: planes sought; ``tries`` and ``sample``: hypotheses, and the pixels each is tried on.
+    A plane of ``enough`` square metres, or one on which something stands: that needs ``least`` square metres, or less
+    in a small view, where ``share`` of all that is seen will do. ``tolerance`` in metres and ``tolerance_far`` in
+    metres per square metre of depth: how far points may lie off; ``cosine`` between their normals; ``most``: planes
+    tried; ``tries`` and ``sample``: hypotheses for each, and the pixels they are tried on.
     """
 
-    share: float = 0.07
-    area: float = 0.04
+    enough: float = 0.3
+    least: float = 0.07
+    share: float = 0.15
     tolerance: float = 0.007
     tolerance_far: float = 0.004
     cosine: float = 0.85
-    most: int = 6
+    most: int = 8
     tries: int = 80
     sample: int = 1500
 
@@ -51,7 +53,7 @@ def supporting_planes(surfaces: Relief, settings: PlaneSettings = DEFAULT) -> li
     left = surfaces.valid.copy()
     whole = float(surfaces.area.sum())
     planes: list[Plane] = []
-    while len(planes) < settings.most:
+    for _ in range(settings.most):
         at = np.flatnonzero(left)
         if len(at) < 50:
             break
@@ -68,10 +70,12 @@ def supporting_planes(surfaces: Relief, settings: PlaneSettings = DEFAULT) -> li
         normal, offset = _refined(points, normals, hypotheses[best], offsets[best], weights, settings)
         inside = left & _inside(surfaces, normal, offset, settings)
         area = float(surfaces.area[inside].sum())
-        if area < max(settings.area, settings.share * whole):
-            break
         left &= ~inside
-        planes.append(Plane(normal, offset, inside))
+        smallest = min(settings.least, settings.share * whole)
+        if area < 0.3 * smallest:
+            break
+        if area >= settings.enough or (area >= smallest and _bears(surfaces, normal, offset, inside, left, settings)):
+            planes.append(Plane(normal, offset, inside))
     return planes
 
 
@@ -88,6 +92,19 @@ def supported(surfaces: Relief, planes: list[Plane], settings: PlaneSettings = D
         large[0] = False
         out |= large[pieces]
     return out
+
+
+def _bears(surfaces: Relief, normal: NDArray, offset: float, inside: Mask, left: Mask, settings: PlaneSettings) -> bool:
+    """Tell whether something that is no plane itself rises from this one: beside it, a little nearer to the camera.
+
+    Beside the face of a box are only its other faces, which lie behind, and larger planes, which are gone already.
+    """
+    beside = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    rim = beside & left
+    height = surfaces.points[rim] @ normal.astype(np.float32) - np.float32(offset)
+    least = 2 * _tolerance(surfaces.points[rim][:, 2], settings)
+    rising = int(np.count_nonzero((height > least) & (height < least + 0.04)))
+    return rising > max(0.15 * np.sqrt(np.count_nonzero(inside)), 8)
 
 
 def _inside(surfaces: Relief, normal: NDArray, offset: float, settings: PlaneSettings) -> Mask:

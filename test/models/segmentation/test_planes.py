@@ -18,12 +18,19 @@ def test_the_table_is_found_where_it_is(table):
     assert inside[table.labels == 1].mean() < 0.1
 
 
-def test_the_face_of_a_box_is_too_small_for_a_support(table):
-    table.box((-0.2, -0.1, 0), (0.1, 0.15, 0.2))
-    surfaces = relief(table.depth_image(), table.camera)
-    every = supporting_planes(surfaces, PlaneSettings(share=0.01, area=0.01))
+def test_the_faces_of_a_large_box_bear_nothing(table):
+    table.box((-0.25, -0.2, 0), (0.2, 0.2, 0.3))
+    surfaces = relief(table.depth_image(0.001), table.camera)
+    every = supporting_planes(surfaces, PlaneSettings(enough=0.05))
     assert len(every) == 3  # the table, the top and the front
     assert len(supporting_planes(surfaces)) == 1
+
+
+def test_a_box_that_carries_something_is_a_support(table):
+    table.box((-0.25, -0.2, 0), (0.2, 0.2, 0.3)).ball((0, 0, 0.36), 0.06).ball((-0.15, 0, 0.36), 0.06)
+    planes = supporting_planes(relief(table.depth_image(0.001), table.camera))
+    assert len(planes) == 2
+    assert abs(planes[1].offset + 0.6) < 0.01
 
 
 def test_nothing_measured_has_no_planes(table):
