@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -46,53 +46,55 @@ def key_of(row: Row) -> Key:
     return row.recording, row.frame, row.seed, row.pattern, row.variant, row.version
 
 
-class Store:
-    """Rows in a CSV file, appended as they come, so that a run goes on where the last one ended."""
+R = TypeVar("R")
 
-    def __init__(self, path: Path):
+
+class Store(Generic[R]):
+    """Rows in a CSV file, appended as they come, so that a run goes on where the last one ended.
+
+    ``kind`` is the NamedTuple of a row, its fields of type str, int or float; ``key`` tells one row from another.
+    """
+
+    def __init__(self, path: Path, kind: Any = Row, key: Callable[[Any], Hashable] = key_of):
         self.path = path
-        self.rows: dict[Key, Row] = {}
+        self.rows: dict[Any, R] = {}
+        self._kind, self._key = kind, key
         if path.is_file():
             with open(path, newline="") as file:
                 for values in csv.DictReader(file):
-                    row = _parse(values)
+                    row = _parse(values, kind)
                     if row is not None:
-                        self.rows[key_of(row)] = row
+                        self.rows[key(row)] = row
         if not path.is_file() or not path.read_text().endswith("\n"):  # new, or cut off in the middle of a line
             self._rewrite()
 
-    def __contains__(self, key: Key) -> bool:
+    def __contains__(self, key: Hashable) -> bool:
         """Tell whether that row is there."""
         return key in self.rows
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[R]) -> None:
         """Append rows and see them to the disk."""
         rows = list(rows)
         with open(self.path, "a", newline="") as file:
             csv.writer(file).writerows([_text(row) for row in rows])
-        self.rows.update({key_of(row): row for row in rows})
+        self.rows.update({self._key(row): row for row in rows})
 
     def _rewrite(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "w", newline="") as file:
-            csv.writer(file).writerows([Row._fields, *(_text(row) for row in self.rows.values())])
+            csv.writer(file).writerows([self._kind._fields, *(_text(row) for row in self.rows.values())])
 
 
-def _text(values: Iterable) -> list[str]:
+def _text(values: Any) -> list[str]:
     return [f"{value:.6g}" if isinstance(value, float) else str(value) for value in values]
 
 
-def _parse(values: dict) -> Row | None:
+def _parse(values: dict, kind: Any) -> Any:
     """Read a line; None where it is cut off or of another layout."""
     try:
-        return Row(**{name: kind(values[name]) for name, kind in _KINDS.items()})
+        return kind(**{name: read(values[name]) for name, read in get_type_hints(kind).items()})
     except (KeyError, TypeError, ValueError):
         return None
-
-
-_KINDS: dict[str, type] = {
-    name: {"seed": int, "points": int}.get(name, str if index < 7 else float) for index, name in enumerate(Row._fields)
-}
 
 
 class Cell(NamedTuple):
