@@ -1,0 +1,67 @@
+"""Triangles from the live path's grid: marching cubes for each channel, only where nodes were observed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage import measure
+
+from depth_perception.frames import TriangleMesh
+from depth_perception.models.decomposition.live import LiveScene
+
+_WALL = 0.3  # cells inside the scene from which a triangle is a wall between two channels, which nobody saw
+_CUT = 1e-6
+
+
+def extract_meshes(scene: LiveScene) -> dict[int, TriangleMesh]:
+    """Return the surface of each channel that has one; closing walls inside the scene are left out."""
+    if not len(scene.field.node_of):
+        return {}
+    logits = scene.field.node_logits()
+    owner = logits.argmax(1).cpu().numpy()
+    margins = scene.margins(logits)
+    nodes = scene.field.node_of
+    index = np.stack(np.unravel_index(nodes.cpu().numpy(), scene.grid.shape), 1)  # (rows, 3)
+    observed = (scene.surface.weight[nodes] > 0).cpu().numpy()
+    out = {}
+    for channel in np.unique(owner):
+        mine = index[(owner == channel) & observed]
+        if not len(mine):
+            continue
+        low = np.maximum(mine.min(0) - 1, 0)
+        high = np.minimum(mine.max(0) + 2, scene.grid.shape)
+        inside = ((index >= low) & (index < high)).all(1) & observed
+        distance = scene.surface.distance[nodes] + margins[:, channel]
+        volume = np.full(tuple(high - low), np.float32(1.0))
+        exists = np.zeros(volume.shape, bool)
+        at = tuple((index[inside] - low).T)
+        volume[at] = distance.cpu().numpy()[inside]
+        exists[at] = True
+        mesh = _march(scene, volume, exists, low)
+        if mesh is not None:
+            out[int(channel)] = mesh
+    return out
+
+
+def _march(scene: LiveScene, volume: NDArray, exists: NDArray[np.bool_], low: NDArray) -> TriangleMesh | None:
+    if min(volume.shape) < 2 or not volume.min() < 0 < volume.max():
+        return None
+    vertices, faces, _, _ = measure.marching_cubes(volume, 0.0, gradient_direction="ascent")
+    whole = exists[:-1, :-1, :-1].copy()
+    for a, b, c in np.ndindex(2, 2, 2):
+        n = np.array(exists.shape) - 1
+        whole &= exists[a : a + n[0], b : b + n[1], c : c + n[2]]
+    middle = vertices[faces].mean(1)
+    cell = np.minimum(np.floor(middle - _CUT).astype(int).clip(0), np.array(whole.shape) - 1)
+    keep = whole[tuple(cell.T)]
+    world = (np.asarray(scene.grid.low) + scene.grid.cell * (middle + low)).astype(np.float32)
+    distance, _ = scene.surface.sample(torch.from_numpy(world).to(scene.device))
+    keep &= distance.cpu().numpy() > -_WALL * scene.grid.cell
+    faces = faces[keep]
+    if not len(faces):
+        return None
+    used, faces = np.unique(faces, return_inverse=True)
+    points = (np.asarray(scene.grid.low) + scene.grid.cell * (vertices[used] + low)).astype(np.float32)
+    colors = scene.field.colors(torch.from_numpy(points).to(scene.device)).cpu().numpy()
+    return TriangleMesh(points, faces.reshape(-1, 3).astype(np.int32), colors)
