@@ -23,7 +23,7 @@ class PlaneSettings:
     """
 
     enough: float = 0.3
-    least: float = 0.07
+    least: float = 0.12
     share: float = 0.15
     tolerance: float = 0.007
     tolerance_far: float = 0.004
@@ -69,13 +69,14 @@ def supporting_planes(surfaces: Relief, settings: PlaneSettings = DEFAULT) -> li
         best = int(np.argmax(weights @ agree))
         normal, offset = _refined(points, normals, hypotheses[best], offsets[best], weights, settings)
         inside = left & _inside(surfaces, normal, offset, settings)
+        every, inside = inside, _largest_piece(inside, surfaces)
         area = float(surfaces.area[inside].sum())
-        left &= ~inside
+        left &= ~every
         smallest = min(settings.least, settings.share * whole)
         if area < 0.3 * smallest:
             break
         if area >= settings.enough or (area >= smallest and _bears(surfaces, normal, offset, inside, left, settings)):
-            planes.append(Plane(normal, offset, inside))
+            planes.append(Plane(normal, offset, every))
     return planes
 
 
@@ -92,6 +93,14 @@ def supported(surfaces: Relief, planes: list[Plane], settings: PlaneSettings = D
         large[0] = False
         out |= large[pieces]
     return out
+
+
+def _largest_piece(mask: Mask, surfaces: Relief) -> Mask:
+    """Return the connected part of ``mask`` with the most surface: far-off things at one height are no table."""
+    closed = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    _, pieces = cv2.connectedComponents(closed, connectivity=4)
+    areas = np.bincount(pieces[mask], surfaces.area[mask])
+    return mask & (pieces == int(np.argmax(areas))) if len(areas) else mask
 
 
 def _bears(surfaces: Relief, normal: NDArray, offset: float, inside: Mask, left: Mask, settings: PlaneSettings) -> bool:

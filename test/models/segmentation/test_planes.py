@@ -27,7 +27,7 @@ def test_the_faces_of_a_large_box_bear_nothing(table):
 
 
 def test_a_box_that_carries_something_is_a_support(table):
-    table.box((-0.25, -0.2, 0), (0.2, 0.2, 0.3)).ball((0, 0, 0.36), 0.06).ball((-0.15, 0, 0.36), 0.06)
+    table.box((-0.3, -0.2, 0), (0.25, 0.25, 0.3)).ball((0.05, 0, 0.36), 0.06).ball((-0.15, 0, 0.36), 0.06)
     planes = supporting_planes(relief(table.depth_image(0.001), table.camera))
     assert len(planes) == 2
     assert abs(planes[1].offset + 0.6) < 0.01
