@@ -49,7 +49,8 @@ def choose_topics(
 
     ``types`` maps topic to message type; ``encoding_of`` returns the encoding (or format) of the
     first message of an image topic and is only called for image topics; ``given`` holds what the user
-    typed; ``source`` is ``points`` or ``depth`` (parameter ``input.source``). Raises TopicError.
+    typed; ``source`` is ``points`` or ``depth`` (parameter ``input.source``), or ``none`` where images are all that is
+    asked for. Raises TopicError.
     """
     _check_given(types, given)
     images = [name for name, kind in types.items() if kind in (IMAGE, COMPRESSED)]
@@ -71,6 +72,8 @@ def choose_topics(
 
     image = given.image or _only(_prefer_raw(_with_info(colour, infos)), "colour image", "--image", types)
     info = given.camera_info or _info_for(image, infos, types)
+    if source == "none":
+        return TopicChoice(image, info, None, None, truth)
     if source == "depth":
         inputs = [name for name in depths if name != truth and TRUTH_WORD not in name]
         depth = given.depth or _only(_prefer_raw(inputs), "sparse depth image", "--depth", types)
@@ -78,6 +81,17 @@ def choose_topics(
     clouds = [name for name, kind in types.items() if kind == CLOUD]
     points = given.points or _only(clouds, "point cloud", "--points", types)
     return TopicChoice(image, info, points, None, truth)
+
+
+def range_source(types: Mapping[str, str], encoding_of: Callable[[str], str], given: TopicChoice) -> str:
+    """Return which range data a recording has: ``points``, else ``depth``, else ``none``; what was given goes first."""
+    if given.points or given.depth:
+        return "points" if given.points else "depth"
+    if CLOUD in types.values():
+        return "points"
+    images = [name for name, kind in types.items() if kind in (IMAGE, COMPRESSED) and TRUTH_WORD not in name]
+    found = [encoding_of(name) for name in images if name != given.truth]
+    return "depth" if any(is_depth(e) and e.split(";")[0] != "mono16" for e in found) else "none"
 
 
 def _check_given(types: Mapping[str, str], given: TopicChoice) -> None:
