@@ -25,6 +25,7 @@ from depth_perception.cli_options import (
     topic_choice,
     with_runner,
 )
+from depth_perception.cli_train import add_train
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -45,6 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("folder", type=Path)
     convert.add_argument("out", type=Path, help="recording to write (a folder with an .mcap file)")
     convert.set_defaults(run=_convert)
+
+    add_train(commands)
 
     launch = commands.add_parser("launch", help="start nodes as a launch file does, also without ROS 2 launch")
     launch.add_argument("name", help="launch file by name, for instance completion")

@@ -22,6 +22,7 @@ FLOORS = {
     "nodes": 5,
     "cli": 6,
     "cli_options": 6,
+    "cli_train": 6,
     "demo": 6,
     "__main__": 6,
 }
