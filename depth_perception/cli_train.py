@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import subprocess
@@ -18,10 +17,14 @@ _PACKAGES = ("torch", "lightning", "jsonargparse", "rosbags")
 
 def add_train(commands: Any) -> None:
     """Add the command to the parser; its own options are told by training.learn."""
+    # with a prefix that nobody types, nothing is an option here: --help and all others are those of training.learn
     parser = commands.add_parser(
-        "train", add_help=False, help="take weights further on your own recordings: train estimation --bag BAG"
+        "train",
+        add_help=False,
+        prefix_chars="\0",
+        help="take weights further on your own recordings: train estimation --bag BAG",
     )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.add_argument("arguments", nargs="*")
     parser.set_defaults(run=lambda options: train(options.arguments))
 
 
