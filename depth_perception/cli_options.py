@@ -27,41 +27,48 @@ def add_runner(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--model-file", type=Path, metavar="FILE", help="own weights for the first model, .safetensors")
 
 
-def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """Let the user set parameters of the completion node."""
-    group = parser.add_argument_group("parameters of the completion node")
+def add_parameters(parser: argparse.ArgumentParser, task: str = "completion") -> None:
+    """Let the user set parameters of the node of ``task``."""
+    group = parser.add_argument_group(f"parameters of the {task} node")
     group.add_argument("--params", type=Path, metavar="YAML", help="parameter file as the node reads it")
     group.add_argument("--set", action="append", default=[], metavar="NAME:=VALUE", help="one parameter; repeatable")
 
 
-def parameter_values(file: Path | None, settings: Sequence[str]) -> dict[str, Any]:
-    """Return parameter values from a YAML file and ``NAME:=VALUE`` texts, which win.
+def parameter_table(task: str) -> Any:
+    """Return the parameters of the node of ``task``."""
+    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+    from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS
+
+    return {"completion": COMPLETION_PARAMETERS, "estimation": ESTIMATION_PARAMETERS}[task]
+
+
+def parameter_values(file: Path | None, settings: Sequence[str], task: str = "completion") -> dict[str, Any]:
+    """Return parameter values of the node of ``task`` from a YAML file and ``NAME:=VALUE`` texts, which win.
 
     Values are read as YAML, as ``ros2 run -p`` does. Raises ParameterError, ValueError, OSError.
     """
     import yaml
 
-    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
     from depth_perception.pipelines.parameters import ParameterError, read_parameter_file
 
-    values: dict[str, Any] = {}
+    table, values = parameter_table(task), dict[str, Any]()
     if file is not None:
         try:
-            values.update(read_parameter_file(file, COMPLETION_PARAMETERS, "completion_node"))
+            values.update(read_parameter_file(file, table, f"{task}_node"))
         except (yaml.YAMLError, UnicodeError) as error:
             raise ParameterError(f"--params {file}: not a YAML file: {error}") from error
     for setting in settings:
         name, mark, text = setting.partition(":=")
         if not mark:
             raise ParameterError(f"--set {setting}: expected NAME:=VALUE, for instance model:=fast")
-        parameter = COMPLETION_PARAMETERS.get(name)
+        parameter = table.get(name)
         # a text parameter takes its value as it stands, so that frame names such as 1 or on need no quotes
         is_text = parameter is not None and isinstance(parameter.default, str)
         try:
             values[name] = text.strip("\"'") if is_text else yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ParameterError(f"--set {setting}: the value is not YAML") from error
-    return COMPLETION_PARAMETERS.resolve(values)
+    return table.resolve(values)
 
 
 def topic_choice(options: argparse.Namespace, truth: str | None = None) -> Any:
@@ -71,23 +78,24 @@ def topic_choice(options: argparse.Namespace, truth: str | None = None) -> Any:
     return TopicChoice(options.image, options.camera_info, options.points, options.depth, truth)
 
 
-def given_values(options: argparse.Namespace) -> dict[str, Any]:
+def given_values(options: argparse.Namespace, task: str = "completion") -> dict[str, Any]:
     """Return the parameter values that the options of ``add_parameters`` and ``add_topics`` give."""
-    values = parameter_values(options.params, options.set)
+    values = parameter_values(options.params, options.set, task)
     if options.depth is not None:
         values["input.source"] = "depth"
     return values
 
 
-def with_runner(values: dict[str, Any], options: argparse.Namespace, models: Sequence[str]) -> dict[str, Any]:
+def with_runner(
+    values: dict[str, Any], options: argparse.Namespace, models: Sequence[str], task: str = "completion"
+) -> dict[str, Any]:
     """Return parameter values with the options of ``add_runner``; the first of ``models`` is the one of model_file."""
-    from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-    from depth_perception.pipelines.model_selection import MODELS
+    from depth_perception.pipelines.model_selection import ESTIMATORS, MODELS
 
-    named = [name for name in models if name in MODELS]
+    named = [name for name in models if name in (*MODELS, *ESTIMATORS)]
     given = {"model": named[0] if named else None, "backend": options.backend, "device": options.device}
     given["model_file"] = None if options.model_file is None else str(options.model_file)
-    return COMPLETION_PARAMETERS.resolve({**values, **{name: value for name, value in given.items() if value}})
+    return parameter_table(task).resolve({**values, **{name: value for name, value in given.items() if value}})
 
 
 def at_least(option: str, value: int, least: int) -> int:

@@ -3,12 +3,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from depth_perception.cli import main
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.parameter_docs import yaml_text
+
+sys.path.append(str(Path(__file__).resolve().parent / "support"))
+
+from tiny_estimator import write_tiny_estimator
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,39 @@ def test_evaluate_writes_a_report_and_prints_scores(recording, tmp_path, capsys)
     assert scores["parameters"]["depth.max"] == 20.0
     assert scores["protocol"]["holdout"] == "points:0.3"
     assert scores["protocol"]["seed"] == 5
+
+
+def test_estimate_writes_pictures_scale_and_a_report(recording, tmp_path, capsys):
+    file, out = write_tiny_estimator(tmp_path / "mine.safetensors"), tmp_path / "out"
+    status, printed, _ = run(
+        capsys, "estimate", recording, "--out", out, "--model", f"estimation-small@{file}", "--backend", "torch",
+        "--set", "streaming.enabled:=true", "--frames", "2",
+    )  # fmt: skip
+    assert status == 0
+    assert "frames in metres, told last by points" in printed
+    assert str(out / "report.html") in printed
+    assert len(list((out / "preview").iterdir())) == 2
+    assert (out / "scale.csv").read_text().count("\n") == 3
+    status, _, _ = run(
+        capsys, "estimate", recording, "--out", tmp_path / "bare", "--model", "estimation-small", "--model-file", file,
+        "--no-pictures", "--holdout", "points:0.5", "--frames", "2",
+    )  # fmt: skip
+    assert status == 0
+    assert not (tmp_path / "bare" / "preview").exists()
+    assert "held-out points" in (tmp_path / "bare" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "diffusion"], ["'diffusion' is not one of estimation-small"]),
+        (["--model", "estimation-small@/nowhere/w.safetensors"], ["/nowhere/w.safetensors"]),
+        (["--set", "fallback.model:=none"], ["fallback.model"]),
+    ],
+)
+def test_mistakes_of_estimate_take_one_line(recording, tmp_path, capsys, arguments, words):
+    status, _, error = run(capsys, "estimate", recording, "--out", tmp_path / "o", *arguments)
+    assert_one_line(status, error, "estimate", *words)
 
 
 def test_evaluate_reads_a_node_parameter_file(recording, tmp_path, capsys):

@@ -53,3 +53,13 @@ def test_what_runs_a_learned_model_goes_into_the_parameters():
     values = with_runner(defaults, options, ("peer:nearest", "jarrn", "fast"))
     assert (values["model"], values["backend"], values["device"]) == ("jarrn", "onnx", "cpu")
     assert values["model_file"] == "w.safetensors"
+
+
+def test_parameters_are_those_of_the_task():
+    values = parameter_values(None, ["scale.camera_height:=1.2"], "estimation")
+    assert values["scale.camera_height"] == 1.2
+    with pytest.raises(ParameterError, match="scale"):
+        parameter_values(None, ["scale.camera_height:=1.2"])
+    options = given("--model-file", "w.safetensors")
+    made = with_runner(values, options, ("estimation-large",), "estimation")
+    assert (made["model"], made["model_file"]) == ("estimation-large", "w.safetensors")

@@ -10,6 +10,7 @@ import numpy as np
 
 from depth_perception.evaluation.pictures import FramePictures
 from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult
+from depth_perception.evaluation.tasks import TASKS
 from depth_perception.visualization.sheets import Panel
 
 METRICS = ("mae", "rmse", "abs_rel", "delta1", "boundary_mae", "smear_rate", "inside_68", "inside_95")
@@ -20,7 +21,7 @@ SIDE_BY_SIDE = 3  # more models than this stand below each other, because their 
 
 def milliseconds(result: EvaluationResult, model: str) -> float:
     """Return the median time that ``model`` took from arrays to depth, NaN if it was not measured."""
-    seconds = result.latency.get(model, {}).get("complete", [])
+    seconds = result.latency.get(model, {}).get(TASKS[result.task].stage, [])
     return float(np.median(seconds)) * 1e3 if seconds else math.nan
 
 

@@ -1,7 +1,7 @@
-"""Score completion on a recording, with the very objects the live node runs and without a clock.
+"""Score completion or estimation on a recording, with the very objects the live node runs and without a clock.
 
-``evaluation.replay`` feeds the recording to ``messages.front.CompletionFront``; its sets, less what is held
-out, go through ``pipelines.completion.CompletionPipeline``, and the answer is scored.
+``evaluation.replay`` feeds the recording to the task's front; its sets, less what is held out, go through the task's
+pipeline (see ``evaluation.tasks``), and the answer is scored.
 """
 
 from __future__ import annotations
@@ -18,19 +18,17 @@ from depth_perception.evaluation.boundaries import DENSE, SCAN_LINES, BoundarySu
 from depth_perception.evaluation.examples import Extremes
 from depth_perception.evaluation.holdout import Holdout, rings_from_elevation, split
 from depth_perception.evaluation.metrics import DepthSums, depth_sums
-from depth_perception.evaluation.model_choice import load_model
 from depth_perception.evaluation.recording_topics import TopicChoice
-from depth_perception.evaluation.replay import Replay
 from depth_perception.evaluation.results import HELD_OUT, TRUTH, EvaluationResult, Example, FrameScore, Total
+from depth_perception.evaluation.scales import in_metres, sample
+from depth_perception.evaluation.tasks import COMPLETION, CompletionTask
 from depth_perception.evaluation.truth import FolderTruth, TopicTruth
-from depth_perception.frames import DepthEstimate, FloatImage, SparseDepth
+from depth_perception.frames import DepthEstimate, FloatImage, ScaleKind, SparseDepth
 from depth_perception.messages.front import CompletionFront, FrontError
 from depth_perception.messages.image import encode_depth
 from depth_perception.messages.point_cloud import decode_cloud, encode_cloud
 from depth_perception.messages.types import MessageError, rosbags_types, stamp_of
-from depth_perception.models.learned import LearnedCompleter
-from depth_perception.pipelines.completion import CompletionInput, CompletionPipeline, CompletionSettings
-from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.pipelines.completion import CompletionInput
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.recordings.reader import Recording
@@ -47,7 +45,7 @@ class EvaluationSettings:
     """What to evaluate and how.
 
     ``holdout`` None: a fifth of the points, or nothing when there is ground truth; ``parameters`` are
-    values of COMPLETION_PARAMETERS that differ from the defaults; ``models`` empty: the parameter
+    values of the task's parameters that differ from the defaults; ``models`` empty: the parameter
     ``model``; ``frames`` 0: all; every ``every``-th synchronised set is evaluated; ``seed`` is that of the
     default hold-out.
     """
@@ -63,14 +61,21 @@ class EvaluationSettings:
     every: int = 1
     examples: int = 2
     seed: int = 0
+    task: CompletionTask = COMPLETION
+
+
+OnEstimate = Callable[[int, CompletionInput, str, DepthEstimate], None]
 
 
 def evaluate(
     settings: EvaluationSettings,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    on_estimate: OnEstimate | None = None,
 ) -> EvaluationResult:
     """Run the whole evaluation and return what it found.
+
+    ``on_estimate(number, input, model, estimate)`` sees every answer.
 
     ``progress(done, expected)`` is called after each frame; when ``should_stop()`` turns true, or on
     Ctrl-C, the result holds what was computed until then and says so in ``partial``.
@@ -78,7 +83,7 @@ def evaluate(
     what ``Recording`` raises.
     """
     with Recording(settings.recording) as recording, Recording(settings.recording) as ahead:
-        run = _Run(settings, recording, ahead)
+        run = _Run(settings, recording, ahead, on_estimate)
         try:
             run.play(progress, should_stop)
         except KeyboardInterrupt:
@@ -89,18 +94,18 @@ def evaluate(
 class _Run:
     """State of one evaluation."""
 
-    def __init__(self, settings: EvaluationSettings, recording: Recording, ahead: Recording):
-        self.settings = settings
-        values = COMPLETION_PARAMETERS.resolve(settings.parameters)
+    def __init__(
+        self, settings: EvaluationSettings, recording: Recording, ahead: Recording, on_estimate: OnEstimate | None
+    ):
+        self.settings, self.task, self.on_estimate = settings, settings.task, on_estimate
+        values = self.task.parameters.resolve(settings.parameters)
         choice = settings.topics if settings.truth_folder is None else replace(settings.topics, truth=None)
-        self.replay = Replay(recording, choice, values, self._refused)
+        self.replay = self.task.replay(recording, choice, values, self._refused)
         if settings.truth_folder is not None:
             self.replay.topics = replace(self.replay.topics, truth=None)
         self.topics = topics = self.replay.topics
-        self.pipelines = {}
-        given = CompletionSettings.from_parameters(values)
-        for name in settings.models or (str(values["model"]),):
-            self.pipelines[name] = CompletionPipeline(given, load_model(name, values))
+        names = settings.models or (str(values["model"]),)
+        self.pipelines = {name: self.task.pipeline(name, values) for name in names}
         self.warm: set[tuple[int, int]] = set()  # image sizes that learned models have seen
         self.valid_range = (float(values["depth.min"]), float(values["depth.max"]))
         # truth goes through a front of its own, so that it is rectified exactly as the image is
@@ -114,8 +119,11 @@ class _Run:
         elif topics.truth is not None:
             self.truth_topic = TopicTruth(item.message for item in ahead.messages([topics.truth]))
         has_truth = self.truth_topic is not None or self.truth_folder is not None
-        self.holdout = settings.holdout or Holdout("none" if has_truth else "points", seed=settings.seed)
-        if self.holdout.kind == "none" and not has_truth:
+        measures = topics.points is not None or topics.depth is not None
+        self.holdout = settings.holdout or Holdout(
+            "points" if measures and not has_truth else "none", seed=settings.seed
+        )
+        if self.holdout.kind == "none" and not has_truth and self.task.needs_target:
             raise EvaluationError("hold-out none leaves nothing to score; give --truth, or --holdout points:0.2")
         self.types = rosbags_types()
         self.extremes = Extremes(settings.examples)
@@ -134,8 +142,9 @@ class _Run:
                 "scored_range_m": list(self.valid_range),
             },
             parameters=values,
-            models={name: str(pipeline.completer.version) for name, pipeline in self.pipelines.items()},
+            models={name: self.task.version(pipeline) for name, pipeline in self.pipelines.items()},
             primary=TRUTH if has_truth else HELD_OUT,
+            task=self.task.name,
         )
 
     def _refused(self, problem: FrontError) -> None:
@@ -168,7 +177,7 @@ class _Run:
         kept, held = split(given.sparse, self.holdout, given.frame.stamp)
         truth = self._truth(synced)
         targets = self._targets(given.sparse, held, truth)
-        if not targets:
+        if not targets and self.task.needs_target:
             result.skip("nothing_to_score", "no held-out point or true depth inside the published range")
             return
         given = replace(given, sparse=kept)
@@ -176,9 +185,13 @@ class _Run:
         estimates: dict[str, DepthEstimate] = {}
         for name, pipeline in self.pipelines.items():
             started = time.perf_counter()
-            estimates[name] = pipeline.run(given)
+            found = self.task.run(pipeline, given)
             spent = time.perf_counter() - started + sum(given.latency.values())
-            self._note_latency(name, {**estimates[name].latency, "total": spent})
+            self._note_latency(name, {**found.latency, "total": spent})
+            self._note_scale(name, found, targets)
+            if self.on_estimate is not None:
+                self.on_estimate(result.frames, given, name, found)
+            estimates[name] = in_metres(found)
         rows = []
         for name, estimate in estimates.items():
             for target, (reference, scored, settings) in targets.items():
@@ -189,7 +202,7 @@ class _Run:
                 boundary = boundary_sums(estimate.depth, reference, scored, settings)
                 rows.append((name, target, depth, boundary, estimate.coverage))
         self._commit(synced, given, rows)
-        first = next(row for row in rows if row[1] == next(iter(targets)))
+        rmse = next((row[2].compute()["rmse"] for row in rows), float("nan"))
         example = Example(
             result.frames - 1,
             synced.image_stamp,
@@ -200,7 +213,7 @@ class _Run:
             truth,
             {name: (estimate.depth, estimate.standard_deviation) for name, estimate in estimates.items()},
         )
-        self.extremes.add(first[2].compute()["rmse"], example)
+        self.extremes.add(rmse, example)
 
     def _warm_up(self, given: CompletionInput) -> None:
         """Let learned models see each image size once: what they load and compile then is no latency of a frame."""
@@ -208,9 +221,7 @@ class _Run:
             return
         self.warm.add(given.frame.camera.shape)
         for pipeline in self.pipelines.values():
-            if isinstance(pipeline.completer, LearnedCompleter):
-                pipeline.run(given)
-                getattr(pipeline.completer.run, "wait", lambda: None)()  # for what is compiled in the background
+            self.task.warm_up(pipeline, given)
 
     def _commit(
         self,
@@ -299,6 +310,15 @@ class _Run:
                 targets[HELD_OUT] = (reference, scored, SCAN_LINES)
         return targets
 
+    def _note_scale(self, model: str, estimate: DepthEstimate, targets: dict[str, Any]) -> None:
+        """Keep what an estimator's depth was multiplied by, and how good it is apart from that."""
+        if self.task.name != "estimation":
+            return
+        target = next(iter(targets.values()), None)
+        self.result.scales.setdefault(model, []).append(sample(estimate, target))
+        if estimate.scale is not ScaleKind.METRIC:
+            self.result.notes[f"{model}: nothing had told the scale yet, so its depth counts as unanswered"] += 1
+
     def _note_latency(self, model: str, stages: dict[str, float]) -> None:
         table = self.result.latency.setdefault(model, {})
         for stage, seconds in stages.items():
@@ -308,9 +328,9 @@ class _Run:
         """Collect counters and pictures; raises EvaluationError if nothing was scored and nothing interrupted."""
         result = self.result
         world = self.replay.world_frame()
-        if result.frames and world and not self.replay.settings.fixed_frame and self.topics.points is not None:
-            hint = f"the recording knows the frame {world}: transform.fixed_frame:={world} would undo the motion"
-            result.notes[f"{hint} between scan and image"] = result.frames
+        if result.frames and world and not self.replay.settings.fixed_frame and self._wants_world():
+            hint = f"the recording knows the frame {world}: transform.fixed_frame:={world} {self.task.hint}"
+            result.notes[hint] = result.frames
         statistics = self.replay.front.statistics()
         result.received = dict(sorted(statistics.received.items()))
         result.sync = {
@@ -323,6 +343,9 @@ class _Run:
         if result.frames == 0 and not result.partial:
             raise EvaluationError(self._explain())
         return result
+
+    def _wants_world(self) -> bool:
+        return self.topics.points is not None or self.replay.settings.wants_pose
 
     def _explain(self) -> str:
         result = self.result

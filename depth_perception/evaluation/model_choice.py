@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from depth_perception.evaluation import peers
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
 from depth_perception.models.completer import Completer
+from depth_perception.models.estimator import Estimator
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
-from depth_perception.pipelines.model_selection import MODELS, ModelChoice
+from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS
+from depth_perception.pipelines.model_selection import ESTIMATORS, MODELS, EstimatorChoice, ModelChoice
 from depth_perception.pipelines.parameters import Value
 
 PREFIX = "peer:"
@@ -92,3 +94,19 @@ def load_model(name: str, values: Mapping[str, Value] | None = None) -> Complete
     if wanted in options and options[wanted][0]:
         wanted += ":" + options[wanted][0]
     return PeerCompleter(wanted)
+
+
+def load_estimator(name: str, values: Mapping[str, Value] | None = None) -> Estimator:
+    """Return the estimator called ``name``, also NAME@FILE; ``values`` are those of ESTIMATION_PARAMETERS.
+
+    Raises ValueError listing all for an unknown name, or telling why it cannot be had.
+    """
+    model, _, file = name.partition(AT)
+    if model not in ESTIMATORS:
+        raise ValueError(f"unknown estimator {name!r}; known: {', '.join(ESTIMATORS)}, each also with {AT}FILE")
+    choice = EstimatorChoice.from_parameters(ESTIMATION_PARAMETERS.defaults() if values is None else values, model)
+    if file:
+        choice = replace(choice, file=file)
+    if problem := choice.problem():
+        raise ValueError(f"{choice}: {problem}")
+    return choice.load()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from depth_perception.evaluation.recording_topics import IMAGE, TopicChoice, choose_topics
+from depth_perception.evaluation.recording_topics import IMAGE, TopicChoice, choose_topics, range_source
 from depth_perception.geometry.transform_tree import TransformTree
 from depth_perception.messages.front import CompletionFront, FrontError, FrontSettings
 from depth_perception.messages.transform import transform_from_message
@@ -32,16 +33,26 @@ class Replay:
         choice: TopicChoice,
         values: Mapping[str, Value],
         on_problem: Callable[[FrontError], None] | None = None,
+        any_source: bool = False,
+        make_front: Callable[..., CompletionFront] = CompletionFront,
     ):
-        """``values`` are those of COMPLETION_PARAMETERS, complete. Raises TopicError, RecordingError."""
+        """``values`` are those of COMPLETION_PARAMETERS, complete. Raises TopicError, RecordingError.
+
+        ``any_source``: take the range data that there are, also none, whatever ``input.source`` says.
+        ``make_front(settings, transforms, on_set, on_problem)``: another front than that of completion.
+        """
         self._recording = recording
         self._on_problem = on_problem
         self.settings = FrontSettings.from_parameters(values)
         types = {name: info.type for name, info in recording.topics().items() if info.count}
-        self.topics = choose_topics(types, self._encoding_of, choice, self.settings.source)
+        source = range_source(types, self._encoding_of, choice) if any_source else self.settings.source
+        if source != "none":
+            self.settings = replace(self.settings, source=source)
+        self.topics = choose_topics(types, self._encoding_of, choice, source)
         self.transforms = self._load_transforms(types)
         self._pending: list[SyncedSet] = []
-        self.front = CompletionFront(self.settings, self.transforms, self._pending.append, on_problem)
+        self.front = make_front(self.settings, self.transforms, self._pending.append, on_problem)
+        self.settings = self.front.settings
 
     @property
     def image_count(self) -> int:

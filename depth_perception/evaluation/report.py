@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.evaluation import comparison
+from depth_perception.evaluation import comparison, scales
 from depth_perception.evaluation.machine import machine, versions
 from depth_perception.evaluation.pictures import FramePictures, frame_pictures
 from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult, Example, write_data
-from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
+from depth_perception.evaluation.tasks import TASKS
 from depth_perception.visualization import plots
 from depth_perception.visualization.sheets import ColorBar, Panel, contact_sheet, number
 
@@ -187,6 +187,35 @@ def _input_plots(result: EvaluationResult) -> list[dict[str, str]]:
     return made
 
 
+def _scale(result: EvaluationResult) -> dict[str, Any] | None:
+    """Return plots and a table of the scale over time; None for completion, which needs none."""
+    if not result.scales:
+        return None
+    first = next(iter(result.scales.values()))[0].stamp
+    factors, off, rows = {}, {}, []
+    for model, samples in result.scales.items():
+        metric = [s for s in samples if s.kind == "metric"]
+        factors[model] = ([(s.stamp - first) * 1e-9 for s in metric], [s.factor for s in metric])
+        scored = [s for s in metric if math.isfinite(s.right)]
+        off[model] = ([(s.stamp - first) * 1e-9 for s in scored], [100 * (s.factor / s.right - 1) for s in scored])
+        found = scales.summary(samples)
+        told = ", ".join(f"{source} {count}" for source, count in found["sources"].items())
+        in_metres = next((result.totals[model, t].figures()["abs_rel"] for t in result.targets()), math.nan)
+        cells = [_share(found["metric"]), told or "nothing", _share(found["deviation"]), _share(found["off"])]
+        rows.append({"model": model, "cells": [*cells, _share(in_metres), _share(found["aligned"])]})
+    plots_of = [("factor [m per unit]", factors, True), ("factor, off that of the truth [%]", off, False)]
+    made = [
+        {"title": label, "uri": data_uri(plots.lines(series, "time [s]", label, from_zero=from_zero))}
+        for label, series, from_zero in plots_of
+        if any(x for x, _ in series.values())
+    ]
+    return {"rows": rows, "plots": made}
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
+
+
 def _example(
     kind: str, example: Example, pictures: FramePictures, result: EvaluationResult, target: str
 ) -> dict[str, Any]:
@@ -218,11 +247,12 @@ def _example(
 
 
 def _parameters(result: EvaluationResult) -> list[dict[str, Any]]:
-    defaults = COMPLETION_PARAMETERS.defaults()
+    table = TASKS[result.task].parameters
+    defaults = table.defaults()
     return [
-        {"name": name, "value": value, "changed": value != defaults.get(name), "unit": COMPLETION_PARAMETERS[name].unit}
+        {"name": name, "value": value, "changed": value != defaults.get(name), "unit": table[name].unit}
         for name, value in result.parameters.items()
-        if name in COMPLETION_PARAMETERS
+        if name in table
     ]
 
 
@@ -278,6 +308,8 @@ def render(
     ]
     return environment.get_template("report.html.j2").render(
         result=result,
+        title=TASKS[result.task].title,
+        scale=_scale(result),
         targets=targets,
         comparisons=[made for target in result.targets() if (made := comparison.table(result, target, format_figure))],
         main=main,

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from depth_perception.evaluation.boundaries import BoundarySums
 from depth_perception.evaluation.metrics import METRICS, DepthSums
 from depth_perception.evaluation.recording_topics import TopicChoice
+from depth_perception.evaluation.scales import ScaleSample, scale_csv, summary
 from depth_perception.frames import CameraModel, FloatImage, SparseDepth
 from depth_perception.pipelines.parameters import Value
 
@@ -124,6 +125,8 @@ class EvaluationResult:
     worst: list[Example] = field(default_factory=list)  # worst first
     latency: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # model -> stage -> seconds
     partial: str = ""  # why the evaluation ended early; empty: it did not
+    task: str = "completion"  # or estimation
+    scales: dict[str, list[ScaleSample]] = field(default_factory=dict)  # model -> one a frame, of estimation only
 
     def targets(self) -> list[str]:
         """Return the targets that something was scored against, the primary one first."""
@@ -155,7 +158,7 @@ def _plain(value: Any) -> Any:
 
 def scores(result: EvaluationResult) -> dict[str, Any]:
     """Return the scores as nested plain data, the same for every run on the same input."""
-    models = {}
+    models: dict[str, Any] = {}
     for name, version in result.models.items():
         targets = {}
         for target in result.targets():
@@ -167,6 +170,8 @@ def scores(result: EvaluationResult) -> dict[str, Any]:
                     "calibration": total.depth.calibration(),
                 }
         models[name] = {"version": version, "scores": targets}
+        if name in result.scales:
+            models[name]["scale"] = summary(result.scales[name])
     return _plain(
         {
             "recording": result.recording,
@@ -216,7 +221,7 @@ def timing(result: EvaluationResult) -> dict[str, Any]:
 
 
 def write_data(result: EvaluationResult, folder: str | Path) -> list[Path]:
-    """Write scores.json, per_frame.csv and timing.json into ``folder``; return their paths."""
+    """Write scores.json, per_frame.csv, timing.json and, of estimation, scale.csv into ``folder``; return the paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -224,6 +229,8 @@ def write_data(result: EvaluationResult, folder: str | Path) -> list[Path]:
         "per_frame.csv": per_frame_csv(result),
         "timing.json": json.dumps(_plain(timing(result)), indent=2) + "\n",
     }
+    if result.scales:
+        contents["scale.csv"] = scale_csv(result.scales)
     for name, text in contents.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in contents]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from depth_perception.evaluation.report import format_figure
 from depth_perception.evaluation.results import ALL_METRICS, EvaluationResult
+from depth_perception.evaluation.scales import summary
 
 SHOWN = ("mae", "rmse", "irmse", "abs_rel", "delta1", "boundary_mae", "smear_rate", "coverage", "inside_68")
 
@@ -37,7 +40,9 @@ def summary_table(result: EvaluationResult) -> str:
                 figures = total.figures()
                 row = [model, target, str(total.frames), str(total.depth.scored)]
                 rows.append(row + [format_figure(key, figures[key]) for key in SHOWN])
-    lines = [table(head, rows, right=range(2, len(head)))]
+    lines = [table(head, rows, right=range(2, len(head)))] if rows else ["nothing was scored"]
+    for model, samples in result.scales.items():
+        lines.append(f"{model}: {_scale(summary(samples))}")
     lost = {**result.sync.get("drops", {}), **result.skipped}
     if lost:
         lines.append("not evaluated: " + ", ".join(f"{n} x {cause.replace('_', ' ')}" for cause, n in lost.items()))
@@ -45,3 +50,14 @@ def summary_table(result: EvaluationResult) -> str:
     if result.partial:
         lines.append(f"partial: {result.partial} after {result.frames} frames")
     return "\n".join(lines)
+
+
+def _scale(found: Mapping[str, Any]) -> str:
+    """Return in words what is known of an estimator's scale, see ``scales.summary``."""
+    told = ", ".join(f"{source} in {count}" for source, count in found["sources"].items())
+    words = [f"{100 * found['metric']:.0f} % of {found['frames']} frames in metres, told last by {told or 'nothing'}"]
+    if math.isfinite(found["off"]):
+        words.append(f"scale off by {100 * found['off']:.1f} % (median), ± {100 * found['deviation']:.1f} % claimed")
+    if math.isfinite(found["aligned"]):
+        words.append(f"AbsRel {found['aligned']:.3f} with each frame scaled to the median of its truth")
+    return "; ".join(words)

@@ -27,7 +27,12 @@ _CHANGED = {
     "sync.timeout": replace(
         _SHARED["sync.timeout"], default=0.0, description="How long an image waits for its range data; it needs none."
     ),
-    "sync.max_interval": replace(_SHARED["sync.max_interval"], default=0.1),
+    # a sweep is published when it is over, and an image that does not wait must be content with the one before
+    "sync.max_interval": replace(
+        _SHARED["sync.max_interval"],
+        default=0.25,
+        description="How much older than an image range data may be that tells its scale, in corrected time.",
+    ),
     "depth.min": replace(_SHARED["depth.min"], description="Nearest depth published, if its scale is known."),
     "depth.max": replace(_SHARED["depth.max"], description="Farthest depth published, if its scale is known."),
     "transform.fixed_frame": replace(

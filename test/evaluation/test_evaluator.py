@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_perception.evaluation import evaluator
+from depth_perception.evaluation import tasks
 from depth_perception.evaluation.evaluator import EvaluationError, EvaluationSettings, evaluate
 from depth_perception.evaluation.holdout import Holdout
 from depth_perception.evaluation.recording_topics import TopicChoice, TopicError
@@ -45,7 +45,7 @@ def recall(monkeypatch):
     def load(name, values):
         return models.setdefault(name, Recall())
 
-    monkeypatch.setattr(evaluator, "load_model", load)
+    monkeypatch.setattr(tasks, "load_model", load)
     return models
 
 
@@ -145,7 +145,7 @@ def test_ctrl_c_keeps_whole_frames_only(recording, monkeypatch):
             return super().infer(image, sparse, camera)
 
     models = {"a": Recall(), "b": Interrupted()}
-    monkeypatch.setattr(evaluator, "load_model", models.get)
+    monkeypatch.setattr(tasks, "load_model", models.get)
     result = evaluate(EvaluationSettings(recording, models=("a", "b")))
     assert result.partial == "interrupted"
     assert result.frames == 2
