@@ -82,7 +82,7 @@ class SceneConfig:
     path: str = "live"
     channels: int = 64  # the background and at most so many objects, less one
     weights: LossWeights = field(default_factory=LossWeights)
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
     random_rays: int = 512  # of one image, in a step
     label_rays: int = 512  # spread over its labels, at least one each
     key_share: float = 0.2  # how often an image with many labels is taken instead of any
@@ -97,6 +97,7 @@ class SceneConfig:
     points_per_image: int = 20_000  # kept
     coarse: int = 4  # cells to a cell of the coarse level
     sharpness: float = 0.5  # the Laplace density's b, in cells
+    pull: float = 0.02  # share of the way back to what the votes say, each step; 0: votes are a start only
     largest_logit: float = 6.0
     split_distance: float = 0.1  # pieces of a channel farther apart become objects of their own
     smallest: int = 12  # nodes of the smallest object

@@ -20,8 +20,11 @@ from depth_perception.models.decomposition.key_frame import LabelledPoints
 _SEEN = 0.3  # share of a mask that a view must see to be asked
 _CONTAINED = 0.8  # share of what it sees that must lie in one mask
 _TORN = 0.35  # share of the views asked that may tear a mask apart
-_AGREED = 0.7  # share of the views that see both which must show two masks as one
+_AGREED = 0.5  # share of the views that see both which must show two masks as one
 _ROUNDS = 6
+_PURE = 0.6  # share of the other masks' votes in a mask that must be for one object
+_ITERATIONS = 8
+_SAME = 0.5  # votes that two objects have in places of both, for each of the smaller's own, if they are one
 
 
 class Consensus(NamedTuple):
@@ -44,7 +47,7 @@ def find_consensus(frames: Sequence[LabelledPoints], places: Sequence[NDArray[np
     size = np.asarray(seen.sum(1)).reshape(-1)
     belongs = sparse.csr_matrix((np.ones(len(masks)), (np.arange(len(masks)), image)), (len(masks), len(frames)))
     usable = size >= smallest
-    _, asked, torn = _evidence(seen, seen, zero, belongs, np.ones(len(masks), bool))
+    _, asked, torn = _evidence(seen, size, seen, zero, belongs, np.ones(len(masks), bool))
     rate = np.asarray(torn.sum(1)).reshape(-1) / np.maximum(np.asarray(asked.sum(1)).reshape(-1), 1)
     usable &= rate <= _TORN
     cluster = np.full(len(masks), -1, np.int64)
@@ -55,14 +58,59 @@ def find_consensus(frames: Sequence[LabelledPoints], places: Sequence[NDArray[np
             (np.ones(usable.sum()), (cluster[usable], np.flatnonzero(usable))), (count, len(masks))
         )
         union = ((joined @ seen) > 0).astype(np.float64)
-        contained, asked, _ = _evidence(union, seen, zero, belongs, usable)
+        contained, asked, _ = _evidence(
+            union, (joined @ size) / np.asarray(joined.sum(1)).reshape(-1), seen, zero, belongs, usable
+        )
         together, both = (contained @ contained.T).toarray(), (asked @ asked.T).toarray()
         link = (both >= threshold) & (together >= _AGREED * both)
         merged, group = connected_components(sparse.csr_matrix(link), directed=False)
         cluster[usable] = group[cluster[usable]]
         if merged == count and threshold == 1:
             break
-    return Consensus(masks, cluster, int(cluster.max()) + 1 if usable.any() else 0)
+    cluster = _agree(seen, cluster)
+    kept, number = np.unique(cluster[cluster >= 0], return_inverse=True)
+    cluster[cluster >= 0] = number
+    return Consensus(masks, cluster, len(kept))
+
+
+def _agree(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give each mask to the object that most other masks say is in its places, or to none if they do not agree.
+
+    A mask has no vote about itself, so that pieces which single views have cut off join what the others saw.
+    """
+    size = np.asarray(seen.sum(1)).reshape(-1)
+    for _ in range(_ITERATIONS):
+        cluster = _join(seen, cluster)
+        own = np.flatnonzero(cluster >= 0)
+        votes = _votes(seen, cluster)
+        heard = (seen @ votes).toarray()  # (masks, objects)
+        heard[own, cluster[own]] -= size[own]
+        best, total = heard.argmax(1), heard.sum(1)
+        most = heard[np.arange(len(best)), best]
+        asked = total >= size  # one other view of each place, on average
+        after = np.where(asked & (most >= _PURE * total), best, np.where(asked, -1, cluster))
+        if np.array_equal(after, cluster):
+            break
+        cluster = after
+    return cluster
+
+
+def _votes(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> sparse.csr_matrix:
+    """Return how many masks (places, objects) say of each place that it is of an object."""
+    own = np.flatnonzero(cluster >= 0)
+    shape = (len(cluster), int(cluster.max(initial=-1)) + 1)
+    return (seen.T @ sparse.csr_matrix((np.ones(len(own)), (own, cluster[own])), shape)).tocsr()
+
+
+def _join(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Make one of objects that claim the same places: in most places of the smaller one both have votes alike."""
+    votes = _votes(seen, cluster)
+    total = np.asarray(votes.sum(1)).reshape(-1)
+    share = sparse.diags(1.0 / np.maximum(total, 1)) @ votes
+    both = (votes.T @ share).toarray()  # votes for one in places of the other
+    alone = np.diag(both)
+    _, group = connected_components(sparse.csr_matrix(both > _SAME * np.minimum(alone[:, None], alone)), directed=False)
+    return np.where(cluster >= 0, group[cluster], -1)
 
 
 def _thresholds(frames: int) -> list[int]:
@@ -83,13 +131,12 @@ def _matrices(
     masks: list[tuple[int, int]] = []
     start = 0
     for index, frame in enumerate(frames):
-        own = dense[start : start + len(frame.points)]
+        own, groups = dense[start : start + len(frame.points)], frame.groups
         start += len(frame.points)
-        counts = sparse.csr_matrix(
-            (np.ones(len(own)), (frame.groups, own)), (max(len(frame.labels), 1), len(every))
-        ).tocsc()
-        at = np.unique(own)
-        best = np.asarray(counts[:, at].argmax(0)).reshape(-1)  # a place has the label most of its points have
+        width = max(len(frame.labels), 1)
+        at, where = np.unique(own[frame.sure], return_inverse=True)
+        counts = np.bincount(where * width + groups[frame.sure], minlength=len(at) * width).reshape(-1, width)
+        best = counts.argmax(1)  # a place has the label most of its points have
         for group, label in enumerate(frame.labels):
             mine = at[best == group]
             if label == 0:
@@ -115,17 +162,20 @@ def _matrices(
 
 def _evidence(
     things: sparse.csr_matrix,
+    size: NDArray,
     seen: sparse.csr_matrix,
     zero: sparse.csr_matrix,
     belongs: sparse.csr_matrix,
     usable: NDArray[np.bool_],
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix, sparse.csr_matrix]:
-    """Ask every view about every thing (t, places): in which mask is it (t, m), was it asked, is it torn (t, views)."""
+    """Ask every view about every thing (t, places): in which mask is it (t, m), was it asked, is it torn (t, views).
+
+    A view is asked if it sees enough of the places that one mask of the thing has on average, ``size`` (t,).
+    """
     overlap = (things @ seen.T).tocsr()  # (t, m)
     objects = (overlap @ belongs).toarray()  # (t, views), seen as some object
     nothing = (things @ zero.T).toarray()
-    size = np.asarray(things.sum(1))
-    asked = (objects + nothing >= _SEEN * size) & (objects > nothing)
+    asked = (objects + nothing >= _SEEN * size[:, None]) & (objects > nothing)
     entries = overlap.tocoo()
     view = np.asarray(belongs.argmax(1)).reshape(-1)[entries.col]
     inside = asked[entries.row, view] & (entries.data >= _CONTAINED * objects[entries.row, view])

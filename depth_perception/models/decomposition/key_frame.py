@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import PosedDepth
 from depth_perception.geometry import camera as cameras
 
+_BORDER = 2  # pixels
+_INNER = 0.3  # share of a mask away from borders from which those are not sure
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledPoints:
     """Points float32 (n, 3) of one image in the world, and the group int32 (n,) of each: its place in ``labels`` (g,).
 
-    ``labels`` are the image's own numbers in rising order. Points whose label is unknown (-1) are not here.
+    ``labels`` are the image's own numbers in rising order. Points whose label is unknown (-1) are not here. ``sure``
+    (n,) are those with one label all around in the image, and all of a label that has few such ones.
     """
 
     points: NDArray[np.float32]
     groups: NDArray[np.int32]
     labels: NDArray[np.int32]
+    sure: NDArray[np.bool_]
 
     @property
     def objects(self) -> int:
@@ -58,11 +64,20 @@ def labelled_points(
     rays = cameras.rays(frame.camera)[usable]
     T = np.asarray(frame.T_world_camera, np.float64)
     points = (rays * frame.depth[usable][:, None]) @ T[:3, :3].T + T[:3, 3]
-    numbers = frame.labels[usable]
+    numbers, inner = frame.labels[usable], inner_pixels(frame.labels)[usable]
     inside = ((points >= low) & (points <= high)).all(1)
-    points, numbers = points[inside], numbers[inside]
+    points, numbers, inner = points[inside], numbers[inside], inner[inside]
     if len(points) > most:
         chosen = np.sort(rng.permutation(len(points))[:most])
-        points, numbers = points[chosen], numbers[chosen]
+        points, numbers, inner = points[chosen], numbers[chosen], inner[chosen]
     labels, groups = np.unique(numbers, return_inverse=True)
-    return LabelledPoints(points.astype(np.float32), groups.astype(np.int32), labels.astype(np.int32))
+    share = np.bincount(groups, inner, len(labels)) >= _INNER * np.bincount(groups, minlength=len(labels))
+    sure = inner | ~share[groups]  # masks are wrong at their borders, but of thin things those are all there is
+    return LabelledPoints(points.astype(np.float32), groups.astype(np.int32), labels.astype(np.int32), sure)
+
+
+def inner_pixels(labels: NDArray) -> NDArray[np.bool_]:
+    """Return (height, width) True where all pixels up to two away have the same label."""
+    values = labels.astype(np.float32)  # exact up to 2^24
+    side = np.ones((2 * _BORDER + 1, 2 * _BORDER + 1), np.uint8)
+    return cv2.erode(values, side) == cv2.dilate(values, side)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from depth_perception.frames import PosedDepth
@@ -24,9 +23,9 @@ from depth_perception.models.decomposition.fusion import FusedSurface
 from depth_perception.models.decomposition.grid import NodeGrid
 from depth_perception.models.decomposition.key_frame import LabelledPoints
 from depth_perception.models.decomposition.ray_choice import choose_image, choose_rays
+from depth_perception.models.decomposition.votes import channels_for, collect_votes, logits_of_votes
 
-_SURE = 4.0  # logits by which votes can differ at the start
-_PRIOR = 0.5  # points that the neighbourhood's votes count as
+_KEPT = ("points", "groups", "labels", "sure")  # of a frame, in the order of its fields
 
 
 class LiveScene:
@@ -44,7 +43,10 @@ class LiveScene:
             self.field.coarse += torch.from_numpy(noise).to(device)
         self.frames: dict[int, LabelledPoints] = {}
         self.stale = False
-        self.told = torch.zeros(0, dtype=torch.bool, device=device)  # rows that votes have set
+        self.told = torch.zeros(0, dtype=torch.bool, device=device)  # rows where points have voted
+        self.memory = torch.zeros(0, width, device=device)  # votes (rows, channels) of forgotten frames
+        self.anchor = torch.zeros(0, width, device=device)  # logits (rows, channels) of all votes
+        self.says: dict[int, NDArray[np.int64]] = {}  # the channel of each group of a frame, -1 none
         self.weights = config.weights.for_channels(self.field.width)
 
     def add(self, index: int, frame: PosedDepth, points: LabelledPoints) -> None:
@@ -56,8 +58,12 @@ class LiveScene:
         self.stale = True
 
     def forget(self, index: int) -> None:
-        """Drop a frame's labels; what they have taught stays."""
-        del self.frames[index]
+        """Drop a frame's labels; how its points voted stays."""
+        frame = self.frames.pop(index)
+        said = self.says.pop(index, None)
+        if said is not None:
+            votes = collect_votes(self.field, [frame], [said], self.memory.shape[1])
+            self.memory += votes[: len(self.memory)]
 
     def prepare(self) -> None:
         """Take in the frames that came since the last call."""
@@ -73,7 +79,8 @@ class LiveScene:
         points, groups, is_object, first = [], [], [], 0
         for _ in range(config.images_per_step):
             frame = self.frames[usable[choose_image(objects, self.rng, config.key_share, config.key_images)]]
-            rays = choose_rays(frame.groups, config.random_rays, config.label_rays, self.rng)
+            sure = np.flatnonzero(frame.sure)
+            rays = sure[choose_rays(frame.groups[sure], config.random_rays, config.label_rays, self.rng)]
             points.append(frame.points[rays])
             groups.append(frame.groups[rays])
             is_object.append(frame.labels[frame.groups[rays]] > 0)
@@ -98,6 +105,9 @@ class LiveScene:
         for table in (self.field.fine, self.field.coarse):
             table.requires_grad_(False)
         self.field.step({"fine": fine, "coarse": coarse}, config.learning_rate, config.largest_logit)
+        if config.pull and len(self.anchor):
+            self.field.fine[: len(self.anchor)].lerp_(self.anchor, config.pull)
+            self.field.coarse.mul_(1 - config.pull)
         return {name: float(value.detach()) for name, value in terms.items()} | {"total": float(total.detach())}
 
     def settle(self) -> None:
@@ -133,90 +143,48 @@ class LiveScene:
         return torch.exp(logits - logits.amax(1, keepdim=True))
 
     def _start_from_consensus(self) -> None:
-        self.told = F.pad(self.told, (0, len(self.field.node_of) - len(self.told)))
-        order = sorted(self.frames)
+        field, order = self.field, sorted(self.frames)
         frames = [self.frames[i] for i in order]
-        nodes = [self.grid.index(frame.points) for frame in frames]
-        found = find_consensus(frames, nodes, self.config.smallest)
-        votes = self._votes(frames, nodes, [found.masks[found.masks[:, 0] == i] for i in range(len(frames))], found)
-        total = votes.sum(1)
-        rows = torch.from_numpy(np.flatnonzero(total > 0)).to(self.device)
-        if not len(rows):
-            return
-        chosen = votes[rows.cpu().numpy()]
-        channel_of = self._channels_for(chosen.argmax(1), rows, found.objects)
-        self.field.widen(max(channel_of.max() + 1, 2))
-        self.weights = self.config.weights.for_channels(self.field.width)
-        table = np.zeros((len(chosen), self.field.width), np.float32)
+        found = find_consensus(frames, [self.grid.index(f.points) for f in frames], self.config.smallest)
+        groups = [np.where(f.labels > 0, found.objects + 1, 0) for f in frames]  # the last of the votes: some object
+        for (image, group), thing in zip(found.masks, found.object):
+            if thing >= 0:
+                groups[image][group] = thing + 1
+        votes = collect_votes(field, frames, groups, found.objects + 2)
+        silent = votes[:, -1]
+        new = len(field.node_of) - len(self.told)
+        self.told, self.memory = F.pad(self.told, (0, new)), F.pad(self.memory, (0, 0, 0, new))
+        owner = field.node_logits().argmax(1)
+        channel_of = channels_for(votes[:, :-1], owner, self.told, self.config.channels)
+        field.widen(max(int(channel_of.max()) + 1, 2))
+        self.memory = F.pad(self.memory, (0, field.width - self.memory.shape[1]))
+        self.weights = self.config.weights.for_channels(field.width)
+        by_channel = self.memory.clone()
         for thing, channel in enumerate(channel_of):
             if channel >= 0:
-                table[:, channel] += chosen[:, thing]
-        self._take_over(rows, torch.from_numpy(table).to(self.device))
-
-    def _votes(self, frames, nodes, masks, found) -> NDArray[np.float32]:
-        """Return how many points (rows, 1 + objects) at each node are of no object or of one."""
-        row_of = self.field.row_of.cpu().numpy()
-        width = found.objects + 1
-        votes = np.zeros(len(self.field.node_of) * width, np.float32)
-        objects = {tuple(mask): int(thing) for mask, thing in zip(found.masks.tolist(), found.object)}
-        for index, (frame, at) in enumerate(zip(frames, nodes)):
-            says = np.array([0 if v == 0 else objects.get((index, g), -1) + 1 for g, v in enumerate(frame.labels)])
-            silent = np.array([v != 0 and objects.get((index, g), -1) < 0 for g, v in enumerate(frame.labels)], bool)
-            if not len(says):
-                continue
-            rows = row_of[at]
-            good = (rows >= 0) & ~silent[frame.groups]
-            votes += np.bincount(rows[good] * width + says[frame.groups[good]], minlength=len(votes))
-        return votes.reshape(-1, width)
-
-    def _channels_for(self, things: NDArray, rows: Tensor, count: int) -> NDArray[np.int64]:
-        """Return the channel (1 + count,) of the background and of each object: the one that has most of it now."""
-        channel_of = np.full(count + 1, -1, np.int64)
-        channel_of[0] = 0
-        sizes = np.bincount(things, minlength=count + 1)
-        free = set(range(1, self.config.channels))
-        if self.told.any():
-            owner, told = self.field.node_logits().argmax(1), self.told[rows].cpu().numpy()
-            shared = np.zeros((count + 1, self.field.width))
-            np.add.at(shared, (things[told], owner[rows].cpu().numpy()[told]), 1.0)
-            for thing, channel in zip(*linear_sum_assignment(-shared[1:, 1:])):
-                if shared[thing + 1, channel + 1] > 0:
-                    channel_of[thing + 1] = channel + 1
-            free -= set(owner[self.told].unique().tolist())
-        free -= set(channel_of.tolist())
-        for thing in 1 + np.argsort(-sizes[1:], kind="stable"):
-            if channel_of[thing] < 0 and sizes[thing] and free:
-                channel_of[thing] = min(free)
-                free.remove(channel_of[thing])
-        return channel_of
-
-    def _take_over(self, rows: Tensor, votes: Tensor) -> None:
-        """Set the logits of rows (m,) whose votes (m, width) are for another channel than they have now."""
-        share = votes / votes.sum(1, keepdim=True).clamp_min(1e-6)
-        points = self.grid.points(self.field.node_of[rows])
-        nodes, weights, _ = self.field.wide.corners(points)
-        wide = share.new_zeros(self.field.wide.size, share.shape[1])
-        wide.index_add_(0, nodes.reshape(-1), (weights[..., None] * share[:, None]).reshape(-1, share.shape[1]))
-        around = (wide[nodes] * weights[..., None]).sum(1)
-        around = around / around.sum(1, keepdim=True).clamp_min(1e-6)
-        total = votes.sum(1, keepdim=True)
-        share = (votes + _PRIOR * around) / (total + _PRIOR)
-        logits = torch.log(share / share.amax(1, keepdim=True)).clamp_min(-_SURE)
-        changed = ~self.told[rows] | (self.field.node_logits()[rows].argmax(1) != logits.argmax(1))
-        self.field.set_logits(rows[changed], logits[changed])
-        self.told[rows] = True
+                by_channel[:, channel] += votes[:, thing]
+            else:
+                silent = silent + votes[:, thing]
+        self.says = {i: np.append(channel_of, -1)[group] for i, group in zip(order, groups)}
+        self.anchor = logits_of_votes(field, by_channel, silent)
+        changed = ~self.told | (owner != self.anchor.argmax(1))
+        rows = torch.nonzero(changed)[:, 0]
+        field.set_logits(rows, self.anchor[rows])
+        self.told |= by_channel.sum(1) > 0
 
     def state(self) -> dict[str, NDArray]:
         """Return everything learned and kept, as arrays."""
         field, surface = self.field, self.surface
         arrays = {"distance": surface.distance, "weight": surface.weight, "node_of": field.node_of, "told": self.told}
+        arrays |= {"memory": self.memory, "anchor": self.anchor}
         arrays |= {"color": field.color, "fine": field.fine, "coarse": field.coarse}
         arrays |= {f"moments_{name}": field.moments[name] for name in ("fine", "coarse")}
         out = {name: tensor.cpu().numpy().copy() for name, tensor in arrays.items()}
         out["counters"] = np.array([field.steps, self.stale], np.int64)
         out["frames"] = np.array(sorted(self.frames), np.int64)
+        out |= {f"frame_{index}_says": said.copy() for index, said in self.says.items()}
         for index, frame in self.frames.items():
-            for name in ("points", "groups", "labels"):
+            for name in _KEPT:
                 out[f"frame_{index}_{name}"] = getattr(frame, name).copy()
         return out
 
@@ -234,9 +202,9 @@ class LiveScene:
         rows = torch.arange(len(field.node_of), dtype=torch.int32, device=field.row_of.device)
         field.row_of[field.node_of] = rows
         field.steps, self.stale = int(state["counters"][0]), bool(state["counters"][1])
-        self.told = tensor["told"]
+        self.told, self.memory, self.anchor = tensor["told"], tensor["memory"], tensor["anchor"]
         self.frames = {
-            int(i): LabelledPoints(*(np.array(state[f"frame_{i}_{name}"]) for name in ("points", "groups", "labels")))
-            for i in state["frames"]
+            int(i): LabelledPoints(*(np.array(state[f"frame_{i}_{name}"]) for name in _KEPT)) for i in state["frames"]
         }
+        self.says = {i: np.array(state[f"frame_{i}_says"]) for i in self.frames if f"frame_{i}_says" in state}
         self.weights = self.config.weights.for_channels(field.width)
