@@ -17,6 +17,7 @@ from training.losses.gradient_mask import GradientMask
 from training.losses.main_directions import main_directions
 from training.losses.photometric import minimum_reprojection
 from training.losses.planes import coplanarity, manhattan, normals
+from training.losses.scale_shift import ScaleShiftCriterion
 from training.losses.smoothness import smoothness
 
 DEVIATIONS = ("photometric", "depth")
@@ -46,6 +47,9 @@ class GamDepthCriterion(nn.Module):
     ``coplanar`` (0.1 in the paper) and ``right_angles`` (0.05) need segments; the latter takes main directions that
     are known, else those that normals of the predicted depth agree on.
 
+    ``known`` weighs what ``supervision`` (by default the difference of logarithms, whatever the scale) says of depth
+    that is known, as in rendered video. It is no part of the paper, and 0 learns from video alone.
+
     ``deviation`` weighs the negative log-likelihood that teaches how sure the network is, and nothing else.
     ``deviation_from``: "photometric", the change of depth that would explain the remaining difference of colours, or
     "depth", the true relative error after median scaling where depth is known, as in rendered video; batches in which
@@ -63,6 +67,8 @@ class GamDepthCriterion(nn.Module):
         right_angles: float = 0.0,
         deviation: float = 0.01,
         deviation_from: str = "photometric",
+        known: float = 0.0,
+        supervision: ScaleShiftCriterion | None = None,
     ):
         super().__init__()
         if deviation_from not in DEVIATIONS:
@@ -74,6 +80,8 @@ class GamDepthCriterion(nn.Module):
         self.smooth = smooth
         self.coplanar = coplanar
         self.right_angles = right_angles
+        self.known = known
+        self.supervision = supervision or ScaleShiftCriterion("log", squashed=0.0)
         self.deviation = deviation
         self.deviation_from = deviation_from
 
@@ -109,6 +117,9 @@ class GamDepthCriterion(nn.Module):
             directions = known_directions(output.depth, K, batch["directions"])
             parts["right_angles"] = manhattan(output.depth, K, batch["segment"], directions, epoch)
             total = total + self.right_angles * parts["right_angles"]
+        if self.known and bool((batch["depth"] > 0).any()):
+            parts["known"] = self.supervision(output.depth, batch["depth"])["loss"]
+            total = total + self.known * parts["known"]
         if self.deviation:
             if self.deviation_from == "depth" and bool((batch["depth"] > 0).any()):
                 error, known = aligned_error(output.depth.detach(), batch["depth"])

@@ -83,6 +83,20 @@ def test_semantics_end_with_their_epoch(window):
     assert not GamDepthCriterion(semantic=0).wants_semantics(0)
 
 
+def test_known_depth_teaches_up_to_its_scale_if_wanted(window):
+    views, batch = window
+    batch["depth"] = views.output.depth * 3
+    right = GamDepthCriterion(known=0.5)(views, batch)
+    assert right["known"].item() == pytest.approx(0, abs=1e-4)
+    batch["depth"] = batch["depth"].clone()
+    batch["depth"][..., :16] *= 2
+    wrong = GamDepthCriterion(known=0.5)(views, batch)
+    assert wrong["known"] > 0.3
+    assert (wrong["loss"] - right["loss"]).item() == pytest.approx(0.5 * wrong["known"].item(), rel=0.02)
+    batch["depth"].zero_()
+    assert "known" not in GamDepthCriterion(known=0.5)(views, batch)
+
+
 def test_axes_that_nobody_knows_come_from_the_depth_itself():
     from depth_perception.geometry.warping import rays
 
