@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import depth_perception
 
+_PATIENCE = 10  # times Ctrl-C is left to what runs
 _PACKAGES = ("torch", "lightning", "jsonargparse", "rosbags")
 
 
@@ -45,11 +47,11 @@ def train(arguments: Sequence[str]) -> int:
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
     command = [sys.executable, "-m", "training.learn", *arguments]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
-    while True:
-        try:
+    # it gets Ctrl-C, too, and keeps what was learned before it ends; two of them end it at once
+    for _ in range(_PATIENCE):
+        with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
-        except KeyboardInterrupt:
-            continue  # it got Ctrl-C, too, and keeps what was learned before it ends
+    return process.wait()
 
 
 def checkout(places: Sequence[str | Path] | None = None) -> Path | None:

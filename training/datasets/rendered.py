@@ -40,7 +40,8 @@ def load_frame(path: Path) -> Frame:
         camera = CameraModel(image.shape[1], image.shape[0], file["K"])
         if "second_depth" in file:
             second = SecondView(np.nan_to_num(file["second_depth"]), file["T_camera_second"])
-        return Frame(image, np.nan_to_num(file["depth"]), camera, second)
+        ring = file.get("ring")
+        return Frame(image, np.nan_to_num(file["depth"]), camera, second, ring)
 
 
 def frame_files(folder: Path | str, held_out: bool) -> list[Path]:
@@ -74,7 +75,8 @@ def mirrored(frame: Frame) -> Frame:
         # mirroring the picture moves the principal point of both views, so points mirror in x
         flip = np.diag([-1.0, 1.0, 1.0, 1.0])
         second = SecondView(second.depth[:, ::-1].copy(), flip @ second.T_camera_second @ flip)
-    return Frame(frame.image[:, ::-1].copy(), frame.depth[:, ::-1].copy(), camera, second)
+    ring = None if frame.ring is None else frame.ring[:, ::-1].copy()
+    return Frame(frame.image[:, ::-1].copy(), frame.depth[:, ::-1].copy(), camera, second, ring)
 
 
 class RenderedFrames(Dataset):

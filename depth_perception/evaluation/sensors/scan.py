@@ -41,12 +41,16 @@ class SecondView:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """``image`` RGB uint8 (H, W, 3); ``depth`` float32 (H, W) metres, 0 or NaN where unknown; a pinhole ``camera``."""
+    """``image`` RGB uint8 (H, W, 3); ``depth`` float32 (H, W) metres, 0 or NaN where unknown; a pinhole ``camera``.
+
+    ``ring`` (H, W): of recorded depth, which ring of a LiDAR measured a pixel, -1 none.
+    """
 
     image: NDArray[np.uint8]
     depth: FloatImage
     camera: CameraModel
     second: SecondView | None = None
+    ring: NDArray[np.int16] | None = None
 
 
 class Points(NamedTuple):

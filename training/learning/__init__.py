@@ -1,0 +1,1 @@
+"""Learning from a robot's own recording: choose its frames, train on them, score before and after."""
