@@ -1,7 +1,8 @@
 """Floor 6: play recordings through the real nodes, as separate processes over DDS, and report.
 
 Bag player, completion node and evaluation node know each other only by topics, as on a robot. The
-nodes see a private ROS domain on this machine only, unless the user has chosen one.
+nodes see a private ROS domain on this machine only, unless the user has chosen one. Where an estimator ships, the same
+recordings are then estimated from the camera alone, offline.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from depth_perception import demo_estimation
 from depth_perception.evaluation import comparison
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.replay import Replay
@@ -240,7 +242,9 @@ def run_demo(
     for choice in (model, *(ModelChoice(name) for name in compared)):
         if problem := choice.problem():
             raise DemoError(f"{choice}: {problem}")
+    estimator = demo_estimation.chosen(model.backend, model.device)
     rows: list[list[str]] = []
+    estimated: list[list[str]] = []
     live: list[list[str]] = []
     verdicts: list[str] = []
     made: list[Path] = []
@@ -254,7 +258,15 @@ def run_demo(
         row = live_row(recording.name, folder)
         live += [row] if row else []
         made += [report, *sorted((folder / "pictures").glob("*_side_by_side.png"))]
+        if estimator is not None:
+            print(f"{recording.name}: estimating depth from the camera alone by {estimator} ...", flush=True)
+            alone = folder / "estimation"
+            result = demo_estimation.run(recording, alone, estimator, HOLDOUT, look_into(recording)[1])
+            estimated += demo_estimation.rows(recording.name, result)
+            made += [alone / "report.html", *sorted((alone / "pictures").glob("best_*[!d].png"))]
     _print(rows, verdicts, live)
+    if estimated:
+        print(demo_estimation.text(estimated, HOLDOUT), end="\n\n")
     for path in made:
         print(path)
     return 0

@@ -73,8 +73,8 @@ def _scale(values: list[NDArray[np.floating]], percentile: float) -> float:
     return round_up(max([*ends, 1e-3]))
 
 
-def frame_pictures(example: Example) -> FramePictures:
-    """Return the panels of one frame; all models share one scale for each quantity."""
+def frame_pictures(example: Example, points: str = "Input") -> FramePictures:
+    """Return the panels of one frame; all models share one scale for each quantity. ``points``: what they are."""
     depths = [depth for depth, _ in example.estimates.values()]
     sources = [example.truth] if example.truth is not None else depths
     ranges = [r for r in (depth_range(np.asarray(source)) for source in sources) if r is not None]
@@ -84,7 +84,7 @@ def frame_pictures(example: Example) -> FramePictures:
     bar = ColorBar.depth(low, high)
     shared = [
         Panel("Image", example.image),
-        Panel(f"Input: {len(example.sparse)} points", overlay_points(example.image, example.sparse, low, high), bar),
+        Panel(f"{points}: {len(example.sparse)} points", overlay_points(example.image, example.sparse, low, high), bar),
     ]
     if example.truth is not None:
         shared.append(Panel("Ground truth", colorize(example.truth, low, high), bar))

@@ -267,7 +267,8 @@ def _lost(result: EvaluationResult) -> list[dict[str, Any]]:
 
 def draw(result: EvaluationResult) -> dict[int, FramePictures]:
     """Return the pictures of the best and worst frames by frame number."""
-    return {example.index: frame_pictures(example) for example in (*result.best, *result.worst)}
+    points = TASKS[result.task].points
+    return {example.index: frame_pictures(example, points) for example in (*result.best, *result.worst)}
 
 
 def render(

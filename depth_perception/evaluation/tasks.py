@@ -30,13 +30,14 @@ from depth_perception.recordings.reader import Recording
 class CompletionTask:
     """Dense depth from an image and sparse points.
 
-    ``stage``: the name of the model's own time. ``needs_target``: an evaluation without anything to score is refused.
-    ``hint``: what the world frame of a recording would be good for.
+    ``stage``: the name of the model's own time. ``points``: what measured points are to it. ``needs_target``: an
+    evaluation without anything to score is refused. ``hint``: what the world frame of a recording would be good for.
     """
 
     name: ClassVar[str] = "completion"
     title: ClassVar[str] = "Depth completion"
     stage: ClassVar[str] = "complete"
+    points: ClassVar[str] = "Input"
     needs_target: ClassVar[bool] = True
     hint: ClassVar[str] = "would undo the motion between scan and image"
     parameters: ClassVar[ParameterTable] = COMPLETION_PARAMETERS
@@ -77,6 +78,7 @@ class EstimationTask(CompletionTask):
     name = "estimation"
     title = "Depth from the camera alone"
     stage = "estimate"
+    points = "Input for the scale"
     needs_target = False
     hint = "would let motion tell the scale"
     parameters = ESTIMATION_PARAMETERS
