@@ -24,12 +24,13 @@ FLOORS = {
     "cli_options": 6,
     "cli_train": 6,
     "demo": 6,
+    "demo_estimation": 6,
     "__main__": 6,
 }
 LIVE = ("ros", "nodes")  # only these import rclpy
 BESIDE = {("models", "geometry")}  # (importer, imported) on one floor, one way only
 BY_NAME = ("import_module", "__import__")
-GENERATED = "msg"  # made by the build from msg/*.msg
+GENERATED = ("msg", "srv")  # made by the build from msg/*.msg and srv/*.srv
 
 
 def modules_of(root: Path) -> dict[str, Path]:
@@ -80,7 +81,7 @@ def complaint(module: str, imported: str) -> str | None:
         return "is on no floor: name it in architecture and in FLOORS"
     if other[0] == "rclpy":
         return None if own[1] in LIVE else "only ros/ and nodes/ import rclpy"
-    if other[0] != "depth_perception" or len(other) < 2 or other[1] in (GENERATED, own[1], "__version__"):
+    if other[0] != "depth_perception" or len(other) < 2 or other[1] in (*GENERATED, own[1], "__version__"):
         return None
     if other[1] not in FLOORS:
         return "is on no floor: name it in architecture and in FLOORS"
