@@ -56,7 +56,7 @@ def measure(frame: RealFrame, entries: Sequence[methods.Method], store: Store) -
     wanted = [
         e
         for e in entries
-        if (frame.recording, frame.name, e.name, e.version) not in store and frame.recording not in e.trained_on
+        if (frame.recording, frame.name, e.name, e.version) not in store and not e.has_seen(frame.recording)
     ]
     if not wanted:
         return

@@ -45,6 +45,10 @@ class Method(NamedTuple):
     is_metric: bool = False
     trained_on: tuple[str, ...] = ()
 
+    def has_seen(self, recording: str) -> bool:
+        """Tell whether it was trained on a recording whose name holds this one: sevenscenes_kitchen is the kitchen."""
+        return any(recording in name for name in self.trained_on)
+
 
 def constant(frame: RealFrame, others: Sequence[RealFrame] = ()) -> Answer:
     """Return 1 everywhere."""

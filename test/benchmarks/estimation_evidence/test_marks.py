@@ -74,13 +74,18 @@ def test_recovery_and_curves_are_read_from_their_benchmarks(tmp_path):
     assert (curve.met, curve.value) == (False, "1 of 2 recordings")
 
 
-def test_fine_tuning_is_shown_beside_another_recording(tmp_path):
-    folder = tmp_path / "figures"
-    folder.mkdir()
-    (folder / "fine_tuning.csv").write_text(
-        "recording,part,before,after,command\nkitchen,later,0.30,0.20,train it\nnyu,other,0.20,0.25,train it\n"
-    )
+@pytest.mark.parametrize(("after", "met"), [(0.20, True), (0.27, False)])
+def test_fine_tuning_is_shown_beside_another_recording(tmp_path, after, met):
+    def scores(value):
+        return {"figures": {"median of each image": {"abs_rel": value}}}
+
+    found = [
+        {"recording": "kitchen", "part": "the later part", "before": scores(0.3), "after": scores(after)},
+        {"recording": "nyu", "part": "another recording", "before": scores(0.2), "after": scores(0.25)},
+        {"recording": "dark", "part": "another recording", "before": {"figures": {}}, "after": {"figures": {}}},
+    ]
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "fine_tuning.json").write_text(json.dumps({"comparisons": found}))
     mark = named(marks(tmp_path), "fine-tuning")
-    assert mark.met
-    assert mark.command == "train it"
-    assert "nyu (other) 0.200 to 0.250" in mark.value
+    assert mark.met is met
+    assert "nyu, another recording: 0.200 to 0.250 (+25 %)" in mark.value

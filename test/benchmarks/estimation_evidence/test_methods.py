@@ -55,11 +55,12 @@ def test_completion_tells_which_pixels_it_was_given(small_frame):
 
 
 def test_an_estimator_with_weights_of_its_own(tmp_path, small_frame):
-    file = write_tiny_estimator(tmp_path / "mine.safetensors", recordings=["kitchen"])
+    file = write_tiny_estimator(tmp_path / "mine.safetensors", recordings=["sevenscenes_kitchen"])
     other = write_tiny_estimator(tmp_path / "other.safetensors", seed=1)
     method = methods.estimator(f"estimation-small@{file}")
     assert (method.name, method.is_ours, method.is_metric) == ("estimation-small@mine", True, False)
-    assert method.trained_on == ("kitchen",)
+    assert method.has_seen("kitchen")
+    assert not method.has_seen("nyu")
     assert method.predict(small_frame, []).depth.shape == small_frame.truth.shape
     assert method.version != methods.estimator(f"estimation-small@{other}").version
 
