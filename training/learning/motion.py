@@ -6,6 +6,7 @@ started are believed. Everything is told as a share of the image's width, so tha
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -67,8 +68,8 @@ def corners(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
     parts = max(1, round(_ACROSS * height / width)), _ACROSS
     rows, columns = (np.linspace(0, side, n + 1).astype(int) for side, n in zip((height, width), parts))
     found = []
-    for top, bottom in zip(rows[:-1], rows[1:]):
-        for left, right in zip(columns[:-1], columns[1:]):
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
             tile = np.ascontiguousarray(gray[top:bottom, left:right])
             best = cv2.goodFeaturesToTrack(tile, _CORNERS, _QUALITY, _DISTANCE)
             if best is not None:

@@ -121,7 +121,7 @@ def bags(tmp_path_factory):
 
     def make(name, poses=None, **options):
         if name not in made:
-            made[name] = write_bag(folder / name, sideways(20) if poses is None else poses, **options)
+            made[name] = write_bag(folder / name, sideways(26) if poses is None else poses, **options)
         return made[name]
 
     return make
@@ -129,7 +129,7 @@ def bags(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def moving(bags):
-    """Twenty images of a camera that moves sideways, with points, poses and truth."""
+    """26 images of a camera that moves sideways, with points, poses and truth."""
     return bags("moving", truth=True)
 
 

@@ -52,7 +52,7 @@ def test_two_different_places_have_no_motion_between_them(look, camera, pose):
 
 def test_rotation_is_found_among_points_that_move_otherwise():
     rng = np.random.default_rng(0)
-    before = rng.normal(0, 0.3, (200, 3)) + (0, 0, 1)
+    before = rng.normal(0, 0.3, (200, 3)) + np.array([0, 0, 1])
     before /= np.linalg.norm(before, axis=1, keepdims=True)
     angle = 0.1
     R = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
