@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks import streaming  # noqa: E402
+from benchmarks.estimation_evidence import documents as estimation  # noqa: E402
 from benchmarks.evidence import documents as benchmark  # noqa: E402
 from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  # noqa: E402
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS  # noqa: E402
@@ -52,6 +53,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "streaming figures": streaming.table,
     "evaluation launch": lambda: argument_table("evaluation"),
     **benchmark.PARTS,
+    **estimation.PARTS,
     **{f"card {name}": functools.partial(card.card, name) for name in card.shipped()},
 }
 MARKED = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -120,7 +120,7 @@ def estimator(name: str) -> Method:
     def predict(frame: RealFrame, others: Sequence[RealFrame] = ()) -> Answer:
         return Answer(loaded.infer(frame.image, frame.camera).depth)
 
-    label = f"{kind}@{Path(path).stem}" if path else kind
+    label = f"{kind}@{Path(path).stem}" if path and Path(path).stem != kind else kind
     trained_on = tuple(str(each) for each in training.get("recordings", ()))
     return Method(label, version, predict, True, loaded.scale is ScaleKind.METRIC, trained_on)
 
