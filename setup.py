@@ -32,7 +32,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["depth_perception", "depth_perception.*"]),
     package_data={"": ["templates/*", "weights/*"]},
-    data_files=[shared("config"), shared("config/rviz"), shared("launch"), shared("msg")],
+    data_files=[shared("config"), shared("config/rviz"), shared("launch"), shared("msg"), shared("srv")],
     install_requires=[
         "Jinja2>=3.0",
         "PyYAML>=6.0",

@@ -291,6 +291,7 @@ def _export(options: argparse.Namespace) -> int:
 _TABLES = {
     "completion": ("depth_perception.pipelines.completion_parameters", "COMPLETION_PARAMETERS"),
     "estimation": ("depth_perception.pipelines.estimation_parameters", "ESTIMATION_PARAMETERS"),
+    "decomposition": ("depth_perception.pipelines.decomposition_parameters", "DECOMPOSITION_PARAMETERS"),
     "bag_player": ("depth_perception.nodes.bag_player_parameters", "BAG_PLAYER_PARAMETERS"),
     "evaluation": ("depth_perception.nodes.evaluation_parameters", "EVALUATION_PARAMETERS"),
 }

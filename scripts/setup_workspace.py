@@ -35,7 +35,17 @@ GROUPS = {
 }
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Parts of the checkout that make up the ROS package
-PACKAGE_PARTS = ("package.xml", "CMakeLists.txt", "LICENSE", "msg", "depth_perception", "scripts", "launch", "config")
+PACKAGE_PARTS = (
+    "package.xml",
+    "CMakeLists.txt",
+    "LICENSE",
+    "msg",
+    "srv",
+    "depth_perception",
+    "scripts",
+    "launch",
+    "config",
+)
 
 
 @dataclass(frozen=True)
@@ -195,7 +205,12 @@ def lay_out_sources(root: Path, with_tf2_msgs: bool) -> Path:
 
 def sources_key(root: Path) -> str:
     """Hash what a build with links depends on: contents of what is compiled, names of what is linked."""
-    contents = [root / "package.xml", root / "CMakeLists.txt", *sorted((root / "msg").glob("*.msg"))]
+    contents = [
+        root / "package.xml",
+        root / "CMakeLists.txt",
+        *sorted((root / "msg").glob("*.msg")),
+        *sorted((root / "srv").glob("*.srv")),
+    ]
     names = sorted(
         str(file.relative_to(root))
         for part in ("depth_perception", "launch", "config", "scripts")

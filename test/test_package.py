@@ -25,9 +25,14 @@ KEYS = {
     "tf2_ros": "tf2_ros_py",
 }
 # Python module -> distribution on PyPI, where the names differ
-DISTRIBUTIONS = {"cv2": "opencv-contrib-python-headless", "yaml": "pyyaml", "rerun": "rerun-sdk"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-contrib-python-headless",
+    "yaml": "pyyaml",
+    "rerun": "rerun-sdk",
+    "skimage": "scikit-image",
+}
 # no rosdep key that apt can install; imported on use, with a word on how to get them
-PIP_ONLY = {"rosbags", "rerun", "torch", "onnx", "onnxruntime", "safetensors"}
+PIP_ONLY = {"rosbags", "rerun", "torch", "onnx", "onnxruntime", "safetensors", "skimage", "trimesh"}
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +104,8 @@ def test_every_import_is_installed_by_make(repository, dependencies):
 
 
 def test_every_message_is_generated(repository, cmake):
-    files = {f"msg/{file.name}" for file in (repository / "msg").glob("*.msg")}
-    assert files == set(re.findall(r'"(msg/\w+\.msg)"', cmake))
+    files = {f"{kind}/{file.name}" for kind in ("msg", "srv") for file in (repository / kind).glob(f"*.{kind}")}
+    assert files == set(re.findall(r'"((?:msg|srv)/\w+\.(?:msg|srv))"', cmake))
 
 
 def test_messages_name_their_packages(repository, cmake, manifest):
@@ -122,7 +127,15 @@ def test_every_node_is_installed(repository, cmake):
 
 
 @pytest.mark.parametrize(
-    "name", ["bag_player_node", "completion_node", "depth_perception", "estimation_node", "evaluation_node"]
+    "name",
+    [
+        "bag_player_node",
+        "completion_node",
+        "decomposition_node",
+        "depth_perception",
+        "estimation_node",
+        "evaluation_node",
+    ],
 )
 def test_executables_run_wherever_python_is(repository, name):
     script = repository / "scripts" / name
@@ -185,7 +198,18 @@ def test_pip_extras(repository):
 def test_wheel_holds_code_and_shared_files(repository, tmp_path):
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("package.xml", "setup.py", "pyproject.toml", "LICENSE", "config", "launch", "msg", "depth_perception"):
+    parts = (
+        "package.xml",
+        "setup.py",
+        "pyproject.toml",
+        "LICENSE",
+        "config",
+        "launch",
+        "msg",
+        "srv",
+        "depth_perception",
+    )
+    for name in parts:
         (source / name).symlink_to(repository / name)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run([*command, "-w", str(tmp_path), str(source)], capture_output=True, text=True, check=False)

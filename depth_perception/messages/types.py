@@ -22,6 +22,8 @@ from depth_perception.available import optional
 
 DEPTH_INFO = "depth_perception/msg/DepthInfo"
 DEPTH_SCALE = "depth_perception/msg/DepthScale"
+OBJECT_SURFACE = "depth_perception/msg/ObjectSurface"
+OBJECT_SURFACE_ARRAY = "depth_perception/msg/ObjectSurfaceArray"
 NANOSECONDS = 1_000_000_000
 
 
@@ -161,7 +163,7 @@ def rosbags_types() -> RosbagsTypes:
 
     typestore = get_typestore(Stores.ROS2_JAZZY)
     missing = {}
-    for name in (DEPTH_INFO, DEPTH_SCALE):
+    for name in (DEPTH_INFO, DEPTH_SCALE, OBJECT_SURFACE, OBJECT_SURFACE_ARRAY):
         places = definition_places(f"{_split(name)[1]}.msg")
         found = next((place for place in places if place.is_file()), None)
         if found is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,6 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from depth_perception.available import optional
-from depth_perception.messages.front import CompletionFront
 from depth_perception.messages.types import rclpy_types, stamp_of
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet
@@ -64,19 +63,22 @@ class CompletionInputs:
     def __init__(
         self,
         node: Node,
-        front: CompletionFront,
+        front: Any,
         values: Callable[[], Mapping[str, Value]],
         now: Callable[[], int],
         on_set: Callable[[SyncedSet], None],
         on_problem: Callable[[str, str, str], None],
         on_jump: Callable[[str], None],
         optional_roles: frozenset[str] = frozenset(),
+        topics: Sequence[tuple[str, str, str, str]] | None = None,
+        hand_over: Mapping[str, Callable[[Any, int], None]] | None = None,
     ):
         """Subscribe at once.
 
         ``values`` returns the parameters in force, ``now`` is the node's clock in nanoseconds;
         ``on_set`` takes what message_filters paired, ``on_problem(cause, subject, text)`` what went wrong,
-        ``on_jump(reason)`` stamps that went back. Nobody minds the silence of ``optional_roles``.
+        ``on_jump(reason)`` stamps that went back. Nobody minds the silence of ``optional_roles``. Another node
+        names its ``topics`` as ``input_topics`` does, and says by role where to hand their messages over.
         """
         self._node = node
         self._front = front
@@ -88,11 +90,17 @@ class CompletionInputs:
         self._optional = optional_roles
         self._started = now()
         self.inputs: dict[str, Input] = {}
+        self._hand_over = hand_over or {
+            "image": front.on_image,
+            "camera_info": front.on_camera_info,
+            "points": front.on_points,
+            "sparse_depth": front.on_depth,
+        }
         self._pairing: Any = None
         self._filters: dict[str, Any] = {}
         if values().get("sync.policy") == "approximate":
             self._pair_by_message_filters()
-        for role, base, suffix, kind in input_topics(values()):
+        for role, base, suffix, kind in input_topics(values()) if topics is None else topics:
             self._subscribe(role, base, suffix, kind)
 
     def close(self) -> None:
@@ -172,12 +180,7 @@ class CompletionInputs:
             entry.incompatible_policy = policy_name(event.last_policy_kind)
             self._on_problem("incompatible_qos", "", self._incompatible(entry))
 
-        hand_over = {
-            "image": self._front.on_image,
-            "camera_info": self._front.on_camera_info,
-            "points": self._front.on_points,
-            "sparse_depth": self._front.on_depth,
-        }[role]
+        hand_over = self._hand_over[role]
         self.inputs[role] = entry
         entry.subscription = self._node.create_subscription(
             rclpy_types().message_class(kind),

@@ -5,6 +5,7 @@ The live node and the offline command run this very object. All calls but ``snap
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -62,7 +63,7 @@ class Decomposition:
         self.pool = BlockPool(self.settings, make_fitter or model_maker(self.settings))
         self._key_frames = KeyFrames(self.settings.key_frames)
         self._world = 0
-        self._rays: tuple[CameraModel, NDArray[np.float32]] | None = None
+        self._rays: dict[tuple, NDArray[np.float32]] = {}  # by size and K of the camera
         self.last_report: Any = None  # of the fitter that worked last
         self._begin_world()
 
@@ -107,6 +108,13 @@ class Decomposition:
         self._park_unused(set(seen))
         return bool(reason)
 
+    def would_keep(self, frame: PosedDepth) -> bool:
+        """Return True if a frame is worth keeping even without its labels, which may be dear; raises ValueError."""
+        frame = self.prepared(replace(frame, labels=np.zeros(frame.camera.shape, np.int32)))
+        points, labels = self._sample(frame)
+        pose = np.asarray(frame.T_world_camera, np.float64)
+        return len(points) > 0 and bool(self._key_frames.reason(pose, points, labels))
+
     def prepared(self, frame: PosedDepth) -> PosedDepth:
         """Return ``frame`` thinned to the width and depth that are worked with; raises ValueError."""
         settings = self.settings
@@ -139,9 +147,12 @@ class Decomposition:
 
     def _world_points(self, frame: PosedDepth) -> NDArray[np.float32]:
         """Return (h, w, 3) in the world, NaN where depth is unknown."""
-        if self._rays is None or not _same_camera(self._rays[0], frame.camera):
-            self._rays = (frame.camera, rays(frame.camera))
-        points = self._rays[1] * frame.depth[..., None]
+        key = (frame.camera.shape, frame.camera.K.tobytes())
+        if key not in self._rays:
+            if len(self._rays) > 3:
+                self._rays.clear()
+            self._rays[key] = rays(frame.camera)
+        points = self._rays[key] * frame.depth[..., None]
         T = frame.T_world_camera
         return (points @ T[:3, :3].T.astype(np.float32) + T[:3, 3].astype(np.float32)).astype(np.float32)
 
@@ -177,10 +188,12 @@ class Decomposition:
             waiting, key=lambda block: (block.steps > 0, block.steps / (block.steps + block.pending), block.key)
         )
         limit = block.pending if steps is None else min(steps, block.pending)
+        started = time.monotonic()
         report = block.fitter.run(seconds=seconds, steps=limit, stop=stop)
         done = int(report.steps)
-        stopped = stop is not None and stop()
-        block.pending = 0 if not done and not stopped else max(block.pending - done, 0)  # it may have nothing to learn
+        interrupted = (stop is not None and stop()) or (seconds is not None and time.monotonic() - started >= seconds)
+        has_nothing_to_learn = not done and not interrupted
+        block.pending = 0 if has_nothing_to_learn else max(block.pending - done, 0)
         block.steps += done
         block.changed = block.changed or done > 0
         self._steps += done
@@ -259,13 +272,15 @@ class Decomposition:
                 out[inside] = self._ids(key, block.fitter.assign(points[inside]).channel)
         return out
 
-    def label_frame(self, frame: PosedDepth) -> NDArray[np.int32]:
-        """Return the id at each pixel by its depth, (h, w): 0 background, -1 where depth or scene is unknown."""
-        points = self._world_points(frame).reshape(-1, 3)
-        out = np.full(frame.depth.size, UNKNOWN, np.int32)
-        known = np.flatnonzero(np.isfinite(frame.depth) & (frame.depth <= self.settings.max_depth))
+    def label_frame(self, frame: PosedDepth, stride: int = 1) -> NDArray[np.int32]:
+        """Return the id at every ``stride``-th row and column by its depth: 0 background, -1 where that is unknown."""
+        points = self._world_points(frame)[::stride, ::stride]
+        depth = frame.depth[::stride, ::stride]
+        with np.errstate(invalid="ignore"):
+            known = (depth > 0) & (depth <= self.settings.max_depth)
+        out = np.full(depth.shape, UNKNOWN, np.int32)
         out[known] = self.label_points(points[known])
-        return out.reshape(frame.depth.shape)
+        return out
 
     def render_labels(self, camera: CameraModel, T_world_camera: Matrix, stride: int = 1) -> NDArray[np.int32]:
         """Return the ids that a camera sees, from the model alone, at every ``stride``-th row and column.
@@ -358,13 +373,10 @@ def model_maker(settings: DecompositionSettings) -> FitterMaker:
     """Return what makes the model of a block; torch is imported with the first one."""
 
     def make(low: Matrix, high: Matrix) -> Fitter:
-        from depth_perception.models.decomposition import SceneConfig, SceneFitter
+        from depth_perception.models.decomposition.config import SceneConfig
+        from depth_perception.models.decomposition.fitter import SceneFitter
 
-        config = getattr(SceneConfig, settings.profile)()
+        config: SceneConfig = getattr(SceneConfig, settings.profile)()
         return SceneFitter(config, low, high, settings.device, settings.seed)
 
     return make
-
-
-def _same_camera(first: CameraModel, second: CameraModel) -> bool:
-    return first is second or (first.shape == second.shape and np.array_equal(first.K, second.K))

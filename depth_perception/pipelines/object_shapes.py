@@ -105,3 +105,21 @@ def join_meshes(meshes: Iterable[TriangleMesh]) -> TriangleMesh:
         faces,
         np.concatenate(colors) if len(colors) == len(given) else None,
     )
+
+
+def thinned(mesh: TriangleMesh, largest: int) -> TriangleMesh:
+    """Return a mesh of at most ``largest`` faces: vertices in one cell become one, on the finest grid that does it.
+
+    Vertex clustering (Rossignac and Borrel 1993); the mesh itself if it is small enough.
+    """
+    size = float(np.ptp(mesh.vertices, axis=0).max()) / 256 if len(mesh.vertices) else 1.0
+    made = mesh
+    while len(made.faces) > max(largest, 1):
+        cells = np.floor(mesh.vertices / size).astype(np.int64)
+        _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+        faces = cell.reshape(-1)[mesh.faces]
+        whole = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+        colors = None if mesh.colors is None else mesh.colors[first]
+        made = TriangleMesh(mesh.vertices[first], faces[whole].astype(np.int32), colors)
+        size *= 1.5
+    return made

@@ -79,6 +79,47 @@ ESTIMATION_OUTPUTS = (
     *COMPLETION_OUTPUTS[-2:],
 )  # fmt: skip
 
+DECOMPOSITION_INPUTS = (
+    *COMPLETION_INPUTS[:3],
+    Topic("depth", "sensor_msgs/msg/Image",
+          "depth registered to the image, 32FC1 in metres or 16UC1 in millimetres: our `depth/image_rect`, or a depth "
+          "camera's", "depth.transport: raw"),
+    Topic("depth/compressedDepth", "sensor_msgs/msg/CompressedImage", "the same, compressed",
+          "depth.transport: compressedDepth"),
+    Topic("labels", "sensor_msgs/msg/Image",
+          "one number a pixel for each object of the image, 0 for none: mono8, mono16, 16UC1 or 32SC1; numbers may "
+          "change from image to image", "labels.source: topic or auto"),
+    Topic("odometry", "nav_msgs/msg/Odometry", "where the robot is in the world", "pose.source: odometry"),
+    *COMPLETION_INPUTS[6:],
+)  # fmt: skip
+
+DECOMPOSITION_OUTPUTS = (
+    Topic("objects", "depth_perception/msg/ObjectSurfaceArray",
+          "objects that are new or changed since the message before, and ids that are no more; all when somebody "
+          "begins to listen; every `output.period`"),
+    Topic("objects/all", "depth_perception/msg/ObjectSurfaceArray",
+          "all objects; kept for those who subscribe later, sent again after changes"),
+    Topic("objects/markers", "visualization_msgs/msg/MarkerArray",
+          "surfaces, boxes and names for rviz, in colours by id; only what has changed"),
+    Topic("objects/labels", "sensor_msgs/msg/Image",
+          "the id of the object at each pixel of the current image: 0 background, unknown as "
+          "`output.label_encoding` has it"),
+    Topic("objects/label_color", "sensor_msgs/msg/Image", "the same in the colours of the markers (rgb8)"),
+    Topic("objects/points", "sensor_msgs/msg/PointCloud2",
+          "points of the current image in these colours; field `label` (uint32) holds the id"),
+    COMPLETION_OUTPUTS[-1],
+)  # fmt: skip
+
+DECOMPOSITION_SERVICES = (
+    Topic("~/save_scene", "depth_perception/srv/SaveScene",
+          "write GLB and PLY of every object, a manifest, and all that is needed to go on; killed on the way it leaves "
+          "an older scene as it was"),
+    Topic("~/load_scene", "depth_perception/srv/LoadScene", "go on with a saved scene, under the same ids"),
+    Topic("~/get_object", "depth_perception/srv/GetObject", "one object with its mesh"),
+    Topic("~/merge_objects", "depth_perception/srv/MergeObjects", "let two ids be one object"),
+    Topic("~/reset", "std_srvs/srv/Trigger", "forget the scene"),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -105,6 +146,12 @@ ESTIMATION_FRAMES = (
     Frame("floor", "parameter `scale.floor_frame`",
           "frame on the floor with z up (`base_footprint`): tells gravity and the camera's height"),
     COMPLETION_FRAMES[3],
+)  # fmt: skip
+
+DECOMPOSITION_FRAMES = (
+    COMPLETION_FRAMES[0],
+    Frame("world", "parameter `transform.fixed_frame`", "stands still, z up (`odom` or `map`): objects are in it"),
+    Frame("views", "the image's frame and stamp", "label image and labelled cloud carry the stamp of their image"),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """One thread that owns the compute device, with a one-slot mailbox: the newest item wins.
 
-Callbacks only put; the thread takes whatever is newest when it becomes free, so work never queues up.
+Callbacks only put; the thread takes whatever is newest when it becomes free, so work never queues up. A turn of
+``idle`` follows every item, so that items that come fast cannot starve it; it must be short, or look at ``is_called``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,22 @@ class Worker:
     """Runs ``work(item)`` for the newest item and ``tasks`` between two items, on one thread."""
 
     def __init__(
-        self, work: Callable[[Any], None], on_error: Callable[[Exception], None], name: str = "depth_perception_worker"
+        self,
+        work: Callable[[Any], None],
+        on_error: Callable[[Exception], None],
+        name: str = "depth_perception_worker",
+        idle: Callable[[], float | None] | None = None,
     ):
-        """``on_error`` receives every exception of ``work`` and of tasks, on the worker thread."""
+        """``on_error`` receives every exception of ``work``, of tasks and of ``idle``, on the worker thread.
+
+        ``idle`` is called after each item, and while nothing is waiting; it returns after how many seconds it wants
+        to be called again, or None if not before something else has been done.
+        """
         self._work = work
         self._on_error = on_error
         self._name = name
+        self._idle = idle
+        self._pause: float | None = 0.0 if idle else None
         self._wake = threading.Condition()
         self._item: Any = None
         self._full = False
@@ -33,6 +44,16 @@ class Worker:
     def is_running(self) -> bool:
         """True between start and stop."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_called(self) -> bool:
+        """True if a task is waiting, or the thread is to end: what takes long had better stop."""
+        return bool(self._tasks) or self._stopping
+
+    @property
+    def is_wanted(self) -> bool:
+        """True if anything is waiting, or the thread is to end."""
+        return self._full or self.is_called
 
     def start(self) -> None:
         """Start the thread; does nothing if it runs."""
@@ -88,19 +109,28 @@ class Worker:
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
-                self._wake.wait_for(lambda: self._full or self._tasks or self._stopping)
+                self._wake.wait_for(lambda: self.is_wanted, self._pause)
                 if self._stopping:
                     return
+                is_idle = not self.is_wanted
                 tasks, self._tasks = self._tasks, []
                 # tasks first, and the item is taken only after them: a newer one may arrive meanwhile
                 item, has_item = (None, False) if tasks else (self._item, self._full)
                 if has_item:
                     self._item, self._full = None, False
                 self._busy = True
+            self._pause = 0.0 if self._idle else None
             for task in tasks:
                 self._guard(task)
             if has_item:
                 self._guard(functools.partial(self._work, item))
+            if self._idle and (is_idle or (has_item and not self.is_called)):
+                self._guard(self._be_idle)
+
+    def _be_idle(self) -> None:
+        assert self._idle is not None
+        self._pause = None  # if it fails it is not called at once again
+        self._pause = self._idle()
 
     def _guard(self, call: Callable[[], None]) -> None:
         try:

@@ -253,6 +253,11 @@ class Graph:
         own = ("-p", f"diagnostics.period:={period}", "-p", "transform.timeout:=0.5")
         return self.start("estimation_node", *own, *ros_arguments)
 
+    def decomposition(self, *ros_arguments: str, period: float = 0.2) -> NodeProcess:
+        """Start a decomposition node with the tiny model and quick diagnostics."""
+        own = ("-p", "profile:=tiny", "-p", f"diagnostics.period:={period}", "-p", "transform.timeout:=0.5")
+        return self.start("decomposition_node", *own, "-p", "output.period:=0.2", *ros_arguments)
+
     def play(self, bag: Path, *ros_arguments: str) -> NodeProcess:
         """Start a bag player."""
         return self.start("bag_player_node", "-p", f"bag:={bag}", *ros_arguments)

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_a_camera_that_stays_gives_one_key_frame_and_work_ends():
     assert made.pending == 5
     assert made.work() == 5
     assert made.work() == 0
+
+
+def test_whether_a_frame_would_be_kept_needs_no_labels():
+    scene = BallScene()
+    made = decomposition(scene)
+    bare = replace(scene.frame(loop(1)[0]), labels=None)
+    assert made.would_keep(bare)
+    made.add(scene.frame(loop(1)[0]))
+    assert not made.would_keep(bare)
+    assert made.would_keep(replace(bare, T_world_camera=loop(4)[1]))
 
 
 def test_only_changed_objects_get_a_revision():
@@ -235,8 +246,6 @@ def test_reset_begins_another_world():
     ],
 )
 def test_frames_that_cannot_be_used_are_refused(change, text):
-    from dataclasses import replace
-
     scene = BallScene()
     with pytest.raises(ValueError, match=text):
         decomposition(scene).add(replace(scene.frame(loop(1)[0]), **change))

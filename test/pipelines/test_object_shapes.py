@@ -10,6 +10,7 @@ from depth_perception.pipelines.object_shapes import (
     oriented_box,
     shares_near,
     surface_sample,
+    thinned,
 )
 
 
@@ -65,3 +66,17 @@ def test_meshes_are_cropped_and_joined():
     assert both.faces.tolist() == [[0, 1, 2], [1, 2, 3], [4, 5, 6]]
     assert mean_color(both) == (9, 9, 9)
     assert mean_color(TriangleMesh(vertices, mesh.faces)) == (128, 128, 128)
+
+
+def test_a_thinned_mesh_keeps_its_extent():
+    rows, columns = np.mgrid[:40, :40]
+    vertices = np.stack([columns * 0.01, rows * 0.01, 0 * rows], axis=-1).reshape(-1, 3).astype(np.float32)
+    corner = (rows * 40 + columns)[:-1, :-1].reshape(-1)
+    faces = np.concatenate(
+        [np.stack(t, axis=1) for t in ((corner, corner + 1, corner + 41), (corner, corner + 41, corner + 40))]
+    )
+    mesh = TriangleMesh(vertices, faces.astype(np.int32))
+    thin = thinned(mesh, 500)
+    assert 100 < len(thin.faces) <= 500
+    assert np.ptp(thin.vertices, axis=0) == pytest.approx([0.39, 0.39, 0], abs=0.05)
+    assert thinned(mesh, 10000) is mesh

@@ -1,5 +1,7 @@
 import threading
 
+import pytest
+
 from depth_perception.ros.worker import Worker
 
 
@@ -118,3 +120,60 @@ def test_stop_gives_up_on_work_that_never_ends_and_start_works_again():
     assert worker.wait_idle(10)
     assert done == [1, 2]
     assert worker.stop()
+
+
+def test_idle_time_is_used_until_there_is_nothing_left_and_again_after_work():
+    left, done = [3], []
+    drained = threading.Event()
+
+    def idle():
+        assert not worker.is_called
+        if left[0] == 0:
+            drained.set()
+            return None
+        left[0] -= 1
+        return 0.0
+
+    worker = Worker(done.append, pytest.fail, idle=idle)
+    worker.start()
+    assert drained.wait(10)
+    assert left == [0]
+    drained.clear()
+    assert not drained.wait(0.2)  # it sleeps
+    left[0] = 2
+    worker.put("frame")
+    assert drained.wait(10)
+    assert (left, done) == ([0], ["frame"])
+    assert worker.stop()
+
+
+def test_items_that_come_fast_do_not_starve_idle_time():
+    turns, items = [], []
+
+    def work(item):
+        items.append(item)
+        if item < 20:
+            worker.put(item + 1)  # something is always waiting
+
+    worker = Worker(work, pytest.fail, idle=lambda: turns.append(len(items)))
+    worker.put(0)
+    worker.start()
+    assert worker.wait_idle(10)
+    assert items == list(range(21))
+    assert turns == list(range(1, 22))
+    assert worker.stop()
+
+
+def test_idle_time_that_fails_is_told_and_not_repeated_at_once():
+    errors = []
+
+    def idle():
+        raise RuntimeError("no luck")
+
+    worker = Worker(lambda item: None, errors.append, idle=idle)
+    worker.start()
+    for number in range(3):
+        worker.put(number)
+        assert worker.wait_idle(10)
+    assert worker.stop()
+    assert 1 <= len(errors) <= 4
