@@ -33,10 +33,6 @@ def check_values(values: Mapping[str, Value]) -> None:
     FallbackSettings.from_parameters(values)
     CompletionSettings.from_parameters(values)
     check_ranges(values)
-    if values["sync.policy"] == "approximate" and values["fallback.model"] != NO_ESTIMATOR:
-        raise ParameterError(
-            "fallback.model needs sync.policy nearest or exact: approximate keeps images back that have no partner"
-        )
     if values["sync.policy"] == "approximate" and optional("message_filters") is None:
         raise ParameterError(
             "sync.policy: approximate needs the ROS package message_filters, which cannot be imported; "
@@ -115,7 +111,10 @@ class CompletionNode(DepthNode):
         pipeline.completer = model
         pipeline.estimation.estimator = self._estimators.take(given.frame.camera.shape)
         before = pipeline.is_estimating
-        estimate = pipeline.run(given)
+        estimate = pipeline.answer(given)
+        if estimate is None:
+            self._skipped.add("no range data")
+            return None
         if pipeline.is_estimating != before:
             self._tell_change(estimate)
         return estimate
@@ -177,6 +176,10 @@ class CompletionNode(DepthNode):
     def _sync_status(self, now: int) -> Status:
         status, found = Status("synchronization"), self._front.statistics().sync
         status.set("policy", self.parameters.values["sync.policy"])
+        if self.parameters.values["sync.policy"] == "approximate" and self.parameters.values["fallback.model"] != (
+            NO_ESTIMATOR
+        ):
+            status.set("fallback", "off: approximate keeps images back that have no partner")
         status.set("pair rate [Hz]", self._sets.rate(now))
         status.set("pairs", self._sets.count)
         if found.pairs:

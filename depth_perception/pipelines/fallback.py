@@ -5,8 +5,11 @@ While points come, an estimator is asked now and then, so that its scale is know
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from depth_perception.frames import DepthEstimate, ScaleKind
 from depth_perception.models.completer import Completer
@@ -19,29 +22,39 @@ from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.streaming import StreamingSettings
 
 SECOND = 1_000_000_000
+_HISTORY = 9  # frames with points whose distance in time tells the range sensor's rate
+_ENOUGH = 4  # of them to go by
+_DUE = 0.75  # of the usual distance; an image that is earlier than that after points lies between two scans
 
 
 @dataclass(frozen=True)
 class FallbackSettings:
     """``model``: what estimates; ``min_points``: fewer in an image are not completed, but still tell the scale.
 
-    ``period`` [s]: how often the scale is followed while points come.
+    ``period`` [s]: how often the scale is followed while points come. ``partial``: images without any points are to be
+    answered in any case, and be it with unknown depth.
     """
 
     model: EstimatorChoice = field(default_factory=lambda: EstimatorChoice(NO_ESTIMATOR))
     min_points: int = 20
     period: float = 1.0
+    partial: bool = False
 
     @classmethod
     def from_parameters(cls, values: Mapping[str, Value]) -> FallbackSettings:
-        """Pick the settings out of the values of COMPLETION_PARAMETERS."""
+        """Pick the settings out of the values of COMPLETION_PARAMETERS.
+
+        With sync.policy approximate there is nothing to fall back to: it keeps images back that have no partner.
+        """
+        is_possible = values["sync.policy"] != "approximate"
         model = EstimatorChoice(
-            str(values["fallback.model"]),
+            str(values["fallback.model"]) if is_possible else NO_ESTIMATOR,
             str(values["backend"]),
             str(values["device"]),
-            str(values["fallback.model_file"]),
+            str(values["fallback.model_file"]) if is_possible else "",
         )
-        return cls(model, int(values["fallback.min_points"]), float(values["fallback.period"]))
+        points, period = int(values["fallback.min_points"]), float(values["fallback.period"])
+        return cls(model, points, period, bool(values["sync.publish_partial"]))
 
     @property
     def is_wanted(self) -> bool:
@@ -79,6 +92,7 @@ class FallbackPipeline(CompletionPipeline):
         self.estimated = 0  # frames
         self._followed: int | None = None
         self._stamp = 0
+        self._with_points: deque[int] = deque(maxlen=_HISTORY)  # stamps
 
     @property
     def scale(self) -> Scale:
@@ -95,6 +109,18 @@ class FallbackPipeline(CompletionPipeline):
         super().reset(reason)
         self.estimation.reset(reason)
         self._followed = None
+        self._with_points.clear()
+
+    def answer(self, given: CompletionInput) -> DepthEstimate | None:
+        """Return what ``run`` does, but None for an image without points that needs no answer.
+
+        That is one between two scans of a sensor slower than the camera, and one whose scale is not known either.
+        """
+        if self.fallback.partial or not self.fallback.is_wanted or len(given.sparse):
+            return self.run(given)
+        stamp = given.frame.stamp
+        is_answerable = self._has_estimator and self.estimation.scale.at(stamp).is_metric
+        return self.run(given) if is_answerable and not self._is_between_scans(stamp) else None
 
     def run(self, given: CompletionInput) -> DepthEstimate:
         """Return dense depth in metres as ``CompletionPipeline.run`` does.
@@ -102,6 +128,8 @@ class FallbackPipeline(CompletionPipeline):
         With fewer points than ``min_points`` it is estimated, if the scale is known; its deviation says how well.
         """
         self._stamp = given.frame.stamp
+        if len(given.sparse) >= self.fallback.min_points:
+            self._with_points.append(given.frame.stamp)
         if self._has_estimator and len(given.sparse) < self.fallback.min_points:
             estimate = self.estimation.run(_estimation_input(given))
             if estimate.scale is ScaleKind.METRIC:
@@ -124,6 +152,12 @@ class FallbackPipeline(CompletionPipeline):
         raw = self.estimation.estimator.infer(given.frame.image, given.frame.camera)
         self.estimation.learn(_estimation_input(given), raw)
         return True
+
+    def _is_between_scans(self, stamp: int) -> bool:
+        if len(self._with_points) < _ENOUGH:
+            return False
+        usual = statistics.median(later - earlier for earlier, later in pairwise(self._with_points))
+        return stamp - self._with_points[-1] < _DUE * usual
 
     @property
     def _has_estimator(self) -> bool:

@@ -399,10 +399,3 @@ def test_a_fallback_that_cannot_be_had_is_told_and_completion_goes_on(ros, model
 def test_without_a_fallback_nobody_speaks_of_it(ros, model):
     setup = Setup(ros)
     assert "fallback" not in {status.task for status in setup.node.statuses()}
-
-
-def test_the_stock_synchroniser_has_no_images_to_fall_back_with():
-    with pytest.raises(ParameterError, match=r"fallback\.model needs sync\.policy nearest or exact"):
-        check_values(
-            COMPLETION_PARAMETERS.resolve({"sync.policy": "approximate", "fallback.model": "estimation-small"})
-        )

@@ -94,6 +94,26 @@ def test_while_points_come_the_estimator_is_asked_now_and_then_only():
     assert runner.scale.factor == pytest.approx(UNIT, rel=0.05)
 
 
+def test_images_between_two_scans_of_a_slower_sensor_are_left_alone():
+    runner = pipeline()
+    found = []
+    for i in range(36):  # a scan for every third image, and none from the 24th on
+        given = frame(i, 300 if i % 3 == 0 and i < 24 else 0)
+        found.append(runner.answer(given))
+        runner.follow(given)
+    names = [estimate.model if estimate else "" for estimate in found]
+    assert names[9:24] == ["completer", "", ""] * 5  # after the first scans, the rate is known
+    assert names[24:] == ["estimator"] * 12  # in the very image for which a scan was due
+
+
+def test_an_image_that_nobody_can_tell_anything_of_gets_an_answer_only_if_wanted():
+    assert pipeline().answer(frame(0, 0)) is None  # no scale yet
+    loading = pipeline(NoEstimator())
+    assert loading.answer(frame(0, 0)) is None
+    assert loading.answer(frame(1, 300)).coverage == 1
+    assert pipeline(partial=True).answer(frame(0, 0)).coverage == 0
+
+
 def test_too_few_points_to_complete_fix_the_scale_alone():
     runner = pipeline(min_points=20)
     (estimate,) = play(runner, [8])
@@ -143,3 +163,8 @@ def test_settings_come_from_parameters_and_change_together():
     runner = pipeline()
     runner.apply(CompletionSettings.from_parameters(values), settings)
     assert runner.settings.max_depth == runner.estimation.settings.max_depth == 20
+
+
+def test_the_stock_synchroniser_has_no_images_to_fall_back_with():
+    values = COMPLETION_PARAMETERS.resolve({"sync.policy": "approximate", "fallback.model": "estimation-small"})
+    assert not FallbackSettings.from_parameters(values).is_wanted
