@@ -101,7 +101,7 @@ class SceneConfig:
     largest_logit: float = 6.0
     split_distance: float = 0.1  # pieces of a channel farther apart become objects of their own
     smallest: int = 12  # nodes of the smallest object
-    # the reference path; its unit is half the longest side of the box
+    # the reference path, in units in which the background's first sphere holds the box
     levels: int = 16
     level_features: int = 2
     base_resolution: int = 16

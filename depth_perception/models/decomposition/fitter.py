@@ -13,10 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from depth_perception.frames import CameraModel, FloatImage, PosedDepth, TriangleMesh
 from depth_perception.models.decomposition.config import SceneConfig
-from depth_perception.models.decomposition.key_frame import check_frame, labelled_points
+from depth_perception.models.decomposition.key_frame import check_frame
 from depth_perception.models.decomposition.live import LiveScene
 from depth_perception.models.decomposition.live_meshes import extract_meshes
 from depth_perception.models.decomposition.live_rendering import render_surface
+from depth_perception.models.decomposition.reference import ReferenceScene
+from depth_perception.models.decomposition.reference_views import network_meshes, render_network
 
 _SETTLE_EVERY = 200  # steps
 _AT_ONCE = 65536  # points
@@ -58,7 +60,8 @@ class SceneFitter:
         self.config, self.device = config, device
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self._rng = np.random.default_rng(seed)
-        self._scene = LiveScene(config, self.low, self.high, device, self._rng)
+        kind = LiveScene if config.path == "live" else ReferenceScene
+        self._scene: LiveScene | ReferenceScene = kind(config, self.low, self.high, device, self._rng)
         self._next = 0
 
     def __len__(self) -> int:
@@ -71,9 +74,8 @@ class SceneFitter:
         Raises ValueError naming the field and its value if sizes, labels or pose cannot be.
         """
         check_frame(frame)
-        points = labelled_points(frame, self.low, self.high, self.config.points_per_image, self._rng)
         index = self._next
-        self._scene.add(index, frame, points)
+        self._scene.add(index, frame)
         self._next += 1
         return index
 
@@ -92,7 +94,7 @@ class SceneFitter:
             raise ValueError("run needs seconds, steps or stop: it would never end")
         sums: dict[str, float] = {}
         started, done, count = time.monotonic(), 0, 0
-        if any(len(frame.points) for frame in self._scene.frames.values()):
+        if self._scene.ready:
             self._scene.prepare()
             while (
                 (steps is None or done < steps)
@@ -126,12 +128,20 @@ class SceneFitter:
 
     def render(self, camera: CameraModel, T_world_camera: ArrayLike, stride: int = 1) -> Rendering:
         """Return what a pinhole camera would see, each ``stride``-th pixel of each ``stride``-th row."""
+        T = np.asarray(T_world_camera, np.float64)
         with torch.no_grad():
-            return Rendering(*render_surface(self._scene, camera, np.asarray(T_world_camera, np.float64), stride))
+            if isinstance(self._scene, ReferenceScene):
+                return Rendering(*render_network(self._scene, camera, T, stride))
+            return Rendering(*render_surface(self._scene, camera, T, stride))
 
     def meshes(self, cell: float | None = None) -> dict[int, TriangleMesh]:
-        """Return the surface of each channel in the world, only where it was observed; 0 is the background."""
+        """Return the surface of each channel in the world, only where it was observed; 0 is the background.
+
+        ``cell`` in metres is how fine: by default the configuration's. The live path has its own grid and ignores it.
+        """
         with torch.no_grad():
+            if isinstance(self._scene, ReferenceScene):
+                return network_meshes(self._scene, cell or self.config.cell)
             return extract_meshes(self._scene)
 
     def state(self) -> dict[str, NDArray]:

@@ -96,10 +96,10 @@ def _pose(frame: PosedDepth, device: torch.device) -> tuple[Tensor, Tensor, Tens
     return T[:3, :3], T[:3, 3], torch.from_numpy(np.asarray(frame.camera.K, np.float64)).to(device, torch.float32)
 
 
-def _angles(frame: PosedDepth) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return (height, width) the cosine between viewing ray and surface normal, and ray length over z.
+def image_normals(frame: PosedDepth) -> NDArray[np.float32]:
+    """Return unit normals (height, width, 3) in the camera's frame, towards it; NaN where there is no depth.
 
-    Normals are those of depth smoothed within surfaces; of the differences to both sides the smaller one counts, so
+    They are those of depth smoothed within surfaces; of the differences to both sides the smaller one counts, so
     that they hold up to the edge of a surface.
     """
     rays = cameras.rays(frame.camera)
@@ -107,12 +107,19 @@ def _angles(frame: PosedDepth) -> tuple[NDArray[np.float32], NDArray[np.float32]
     depth = np.where(known, frame.depth, 0.0).astype(np.float32)
     scale = _EDGE * float(np.median(depth[known])) if known.any() else 1.0
     points = rays * cv2.bilateralFilter(depth, 5, scale, 2.0)[..., None]
-    normals = np.cross(_slope(points, depth, 1), _slope(points, depth, 0))
+    normals = np.cross(_slope(points, depth, 0), _slope(points, depth, 1))
     length = np.linalg.norm(normals, axis=-1)
+    away = (normals * rays).sum(-1) > 0
+    length = np.where(known & (length > 0), np.where(away, -length, length), np.nan)
+    return (normals / length[..., None]).astype(np.float32)
+
+
+def _angles(frame: PosedDepth) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (height, width) the cosine between viewing ray and surface normal, and ray length over z."""
+    rays = cameras.rays(frame.camera)
     stretch = np.linalg.norm(rays, axis=-1).astype(np.float32)
-    dot = np.abs((normals * rays).sum(-1))
-    cosine = dot / np.maximum(length * stretch, 1e-12)
-    return np.where(length > 0, cosine, 1.0).astype(np.float32), stretch
+    cosine = -(image_normals(frame) * rays).sum(-1) / stretch
+    return np.nan_to_num(cosine, nan=1.0).astype(np.float32), stretch
 
 
 def _slope(points: NDArray[np.float32], depth: NDArray[np.float32], axis: int) -> NDArray[np.float32]:

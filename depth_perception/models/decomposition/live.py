@@ -21,7 +21,7 @@ from depth_perception.models.decomposition.consensus import find_consensus
 from depth_perception.models.decomposition.density import margin_of_opacity
 from depth_perception.models.decomposition.fusion import FusedSurface
 from depth_perception.models.decomposition.grid import NodeGrid
-from depth_perception.models.decomposition.key_frame import LabelledPoints
+from depth_perception.models.decomposition.key_frame import LabelledPoints, labelled_points
 from depth_perception.models.decomposition.ray_choice import choose_image, choose_rays
 from depth_perception.models.decomposition.votes import channels_for, collect_votes, logits_of_votes
 
@@ -49,12 +49,18 @@ class LiveScene:
         self.says: dict[int, NDArray[np.int64]] = {}  # the channel of each group of a frame, -1 none
         self.weights = config.weights.for_channels(self.field.width)
 
-    def add(self, index: int, frame: PosedDepth, points: LabelledPoints) -> None:
+    @property
+    def ready(self) -> bool:
+        """True if there is a point to look at."""
+        return any(len(frame.points) for frame in self.frames.values())
+
+    def add(self, index: int, frame: PosedDepth) -> None:
         """Fuse a frame's depth at once, and keep its labelled points."""
         nodes, pixels = self.surface.add(frame)
         color = torch.from_numpy(frame.image.reshape(-1, 3)).to(self.device)[pixels]
         self.field.allocate(nodes, color)
-        self.frames[index] = points
+        most = self.config.points_per_image
+        self.frames[index] = labelled_points(frame, self.low, self.high, most, self.rng)
         self.stale = True
 
     def forget(self, index: int) -> None:
@@ -74,7 +80,7 @@ class LiveScene:
     def step(self) -> dict[str, float]:
         """Move the channels by one step; return the losses by name, before weights."""
         config, weights = self.config, self.weights
-        usable = [i for i, frame in self.frames.items() if len(frame.points)]
+        usable = [i for i, frame in self.frames.items() if frame.sure.any()]
         objects = [self.frames[i].objects for i in usable]
         points, groups, is_object, first = [], [], [], 0
         for _ in range(config.images_per_step):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage import measure
 
 from depth_perception.frames import TriangleMesh
 from depth_perception.models.decomposition.live import LiveScene
+from depth_perception.models.decomposition.meshing import keep_used, march
 
 _WALL = 0.3  # cells inside the scene from which a triangle is a wall between two channels, which nobody saw
-_CUT = 1e-6
 
 
 def extract_meshes(scene: LiveScene) -> dict[int, TriangleMesh]:
@@ -45,23 +44,17 @@ def extract_meshes(scene: LiveScene) -> dict[int, TriangleMesh]:
 
 
 def _march(scene: LiveScene, volume: NDArray, exists: NDArray[np.bool_], low: NDArray) -> TriangleMesh | None:
-    if min(volume.shape) < 2 or not volume.min() < 0 < volume.max():
+    origin = np.asarray(scene.grid.low) + scene.grid.cell * low
+    marched = march(volume, origin, scene.grid.cell, exists)
+    if marched is None:
         return None
-    vertices, faces, _, _ = measure.marching_cubes(volume, 0.0, gradient_direction="ascent")
-    whole = exists[:-1, :-1, :-1].copy()
-    for a, b, c in np.ndindex(2, 2, 2):
-        n = np.array(exists.shape) - 1
-        whole &= exists[a : a + n[0], b : b + n[1], c : c + n[2]]
-    middle = vertices[faces].mean(1)
-    cell = np.minimum(np.floor(middle - _CUT).astype(int).clip(0), np.array(whole.shape) - 1)
-    keep = whole[tuple(cell.T)]
-    world = (np.asarray(scene.grid.low) + scene.grid.cell * (middle + low)).astype(np.float32)
-    distance, _ = scene.surface.sample(torch.from_numpy(world).to(scene.device))
-    keep &= distance.cpu().numpy() > -_WALL * scene.grid.cell
-    faces = faces[keep]
+    vertices, faces = marched
+    middle = torch.from_numpy(vertices[faces].mean(1).astype(np.float32)).to(scene.device)
+    distance, _ = scene.surface.sample(middle)
+    faces = faces[distance.cpu().numpy() > -_WALL * scene.grid.cell]
     if not len(faces):
         return None
-    used, faces = np.unique(faces, return_inverse=True)
-    points = (np.asarray(scene.grid.low) + scene.grid.cell * (vertices[used] + low)).astype(np.float32)
+    vertices, faces = keep_used(vertices, faces)
+    points = vertices.astype(np.float32)
     colors = scene.field.colors(torch.from_numpy(points).to(scene.device)).cpu().numpy()
-    return TriangleMesh(points, faces.reshape(-1, 3).astype(np.int32), colors)
+    return TriangleMesh(points, faces.astype(np.int32), colors)
