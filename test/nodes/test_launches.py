@@ -256,8 +256,8 @@ def test_main_shows_arguments(capsys):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "'' is not one of completion, estimation, evaluation"),
-        (["decomposition"], "'decomposition' is not one of completion, estimation, evaluation"),
+        ([], "'' is not one of completion, estimation, decomposition, evaluation"),
+        (["decomposition"], "'decomposition' is not one of completion, estimation, decomposition, evaluation"),
         (["completion", "image=/a"], "'image=/a' is not of the form argument:=value"),
         (["evaluation"], "bag:= must be given"),
     ],
