@@ -55,9 +55,9 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def checkout(places: Sequence[str | Path] | None = None) -> Path | None:
-    """Return the first of ``places`` that holds training; by default beside this package, here, and the import path."""
-    if places is None:
-        places = [Path(depth_perception.__file__).resolve().parents[1], Path.cwd(), *filter(None, sys.path)]
+    """Return the first of ``places`` that holds training: by default here, beside this package, and the import path."""
+    if places is None:  # here comes first, as python -m looks here first
+        places = [Path.cwd(), Path(depth_perception.__file__).resolve().parents[1], *filter(None, sys.path)]
     for place in map(Path, places):
         if (place / "training" / "learn.py").is_file():
             return place.resolve()

@@ -28,6 +28,7 @@ from training.learning.frame_files import FrameEntry, read_frame
 from training.learning.scoring import FIGURES, MEDIAN, NONE, Asked, Scores, change, depth_of
 
 PAGE = "report.html"
+_USUAL = "the usual frame"
 _LEAST_WIDTH = 480  # pixels across a picture; network-sized ones are enlarged
 
 
@@ -272,11 +273,12 @@ def _chosen(item: Comparison, kind: str) -> list[tuple[str, str]]:
     last = {row["name"]: row[how][key] for row in item.after.frames if how in row}
     order = sorted((name for name in last if name in first), key=lambda name: last[name] - first[name])
     if not order:
-        return [("a frame", name) for name in list(item.files)[len(item.files) // 2 :][:1]]
+        return [(_USUAL, name) for name in list(item.files)[len(item.files) // 2 :][:1]]
     if item.part == ANOTHER:
-        return [("the usual frame", order[len(order) // 2])]
-    picked = {"most gained": order[0], "the usual frame": order[len(order) // 2], "least gained": order[-1]}
-    return [(why, name) for why, name in picked.items() if list(picked.values()).index(name) == list(picked).index(why)]
+        return [(_USUAL, order[len(order) // 2])]
+    # where there are few frames, one may be all three: the usual one is shown then
+    picked = {"most gained": order[0], _USUAL: order[len(order) // 2], "least gained": order[-1]}
+    return [(why, name) for why, name in picked.items() if why == _USUAL or name != picked[_USUAL]]
 
 
 def _frames(outcome: Outcome, folder: Path, holdout_of: Any) -> tuple[list[dict[str, Any]], list[Path]]:
@@ -312,8 +314,10 @@ def _frames(outcome: Outcome, folder: Path, holdout_of: Any) -> tuple[list[dict[
             grid, columns = side_by_side(pictures)
             title = f"{item.recording}, {item.part}: {why} (frame {name}, alignment {how})"
             frames.append({"title": title, "grid": [_panel(p) for p in grid], "columns": columns})
-            sheet = folder / f"{item.recording}_{name}.png"
-            sheet.write_bytes(contact_sheet(grid, columns, title))
+            if why != _USUAL:
+                continue
+            sheet = folder / f"{item.recording}.png"
+            weights.replace(sheet, contact_sheet(grid, columns, title))
             sheets.append(sheet)
     return frames, sheets
 

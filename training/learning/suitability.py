@@ -11,6 +11,7 @@ from training.learning.extraction import Extraction
 from training.learning.frame_files import FrameEntry
 
 FEWEST_WINDOWS = 8  # frames with a neighbour on either side that video must show
+FEWEST_PAIRS = 3  # of frames whose parallax says something
 FEWEST_FRAMES = 4  # with points, for completion
 FEWEST_POINTS = 50  # in the usual frame, for completion
 LEAST_PARALLAX = 0.004  # share of the width: half a pixel of a network that sees 128
@@ -36,6 +37,14 @@ def check_video(found: Sequence[Extraction], entries: Sequence[Sequence[FrameEnt
             f"{corners:.0f} corners (median; {FEWEST_CORNERS} are needed): record where there is more to see, or in "
             "better light"
         )
+    parallax = [e.parallax for e in chosen if e.parallax is not None]
+    usual = float(np.median(parallax)) if parallax else 0.0
+    if len(parallax) >= FEWEST_PAIRS and usual < LEAST_PARALLAX:
+        raise UnsuitableError(
+            f"too little parallax: near things move by {usual:.2%} of the image's width besides what turning the "
+            f"camera explains (median of {len(parallax)} pairs; {LEAST_PARALLAX:.1%} are needed), so nothing tells "
+            "how far they are: move the camera sideways or forward"
+        )
     windows = _windows(entries, posed)
     if windows < FEWEST_WINDOWS and still > (1 - LEAST_MOTION) * considered:
         raise UnsuitableError(
@@ -47,14 +56,6 @@ def check_video(found: Sequence[Extraction], entries: Sequence[Sequence[FrameEnt
         raise UnsuitableError(
             f"too fast: the view was lost {cuts} times between {len(chosen)} frames: move more slowly, or record more "
             "images a second"
-        )
-    parallax = [e.parallax for e in chosen if e.parallax is not None]
-    usual = float(np.median(parallax)) if parallax else 0.0
-    if parallax and usual < LEAST_PARALLAX:
-        raise UnsuitableError(
-            f"too little parallax: near things move by {usual:.2%} of the image's width besides what turning the "
-            f"camera explains (median of {len(parallax)} pairs; {LEAST_PARALLAX:.1%} are needed), so nothing tells "
-            "how far they are: move the camera sideways or forward"
         )
     if windows < FEWEST_WINDOWS:
         raise UnsuitableError(

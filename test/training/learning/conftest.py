@@ -149,7 +149,7 @@ def estimator_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def completer_file(tmp_path_factory):
     """Untrained weights of a tiny refiner."""
-    config = {"widths": [8, 8], "blocks": [1, 1], "hidden": 8, "cells": 5000, "dense": 1.4}
+    config = {"widths": [8, 8], "blocks": [1, 1], "hidden": 8, "cells": 5000, "dense": 0.0}
     return _write("refiner", config, "completion-small", tmp_path_factory.mktemp("weights") / "c.safetensors")
 
 
