@@ -257,7 +257,7 @@ def test_main_shows_arguments(capsys):
     ("words", "text"),
     [
         ([], "'' is not one of completion, estimation, decomposition, evaluation"),
-        (["decomposition"], "'decomposition' is not one of completion, estimation, decomposition, evaluation"),
+        (["nothing"], "'nothing' is not one of completion, estimation, decomposition, evaluation"),
         (["completion", "image=/a"], "'image=/a' is not of the form argument:=value"),
         (["evaluation"], "bag:= must be given"),
     ],
