@@ -19,13 +19,16 @@ import yaml
 
 from training import export, export_estimation
 from training.synthetic import frames, sequences
+from training.synthetic.worlds import KINDS
 
 CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
 SHIPPED = ("completion-small", "jarrn", "clude")
 FRAMES = 4_000
 WORLDS = 120  # rendered besides, to calibrate on
-VIDEOS = 400
+VIDEOS = 700
+# many worlds of every kind and few frames of each: what a network meets on a robot is another world
+VIDEO_OPTIONS = ("--frames", "8", "--view", "45", "90", "--kinds", *KINDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(not from_video(name) or starts_from_frames(name) for name in names):
         status = render(WORK / "frames", options.frames, options.processes)
     if not status and any(from_video(name) for name in names):
-        status = render_videos(WORK / "sequences", options.videos, options.processes)
+        status = render_videos(WORK / "videos", options.videos, options.processes)
     for name in names:
         if status:
             return status
@@ -62,13 +65,13 @@ def render(folder: Path, count: int, processes: int) -> int:
 
 def render_videos(folder: Path, count: int, processes: int) -> int:
     """Render the sequences of ``folder`` that are missing of the first ``count``."""
-    return sequences.main([str(folder), "--count", str(count), "--processes", str(processes)])
+    return sequences.main([str(folder), "--count", str(count), "--processes", str(processes), *VIDEO_OPTIONS])
 
 
 def make(name: str, settings: Sequence[str], version: str, out: Path | None) -> int:
     """Train one network, or go on with it, and export it."""
     video = from_video(name)
-    folder = WORK / ("sequences" if video else "frames")
+    folder = WORK / ("videos" if video else "frames")
     checkpoint = WORK / name / "last.ckpt"
     options = [option(text) for text in settings]
     if starts_from_frames(name):

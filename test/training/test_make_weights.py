@@ -49,8 +49,9 @@ def test_depth_from_one_camera_is_made_from_video(calls, monkeypatch, tmp_path):
     monkeypatch.setattr(make_weights.export_estimation, "main", lambda a: calls.append(["export", *a]) or 0)
     assert make_weights.main(["estimation-tiny", "--videos", "7", "--processes", "1"]) == 0
     render, train, export = calls
-    videos = str(tmp_path / "work" / "sequences")
-    assert render == ["sequences", videos, "--count", "7", "--processes", "1"]
+    videos = str(tmp_path / "work" / "videos")
+    assert render[:6] == ["sequences", videos, "--count", "7", "--processes", "1"]
+    assert render[render.index("--kinds") + 1 :] == list(make_weights.KINDS)
     assert train[:2] == ["training.train_estimation", "fit"]
     assert train[train.index("--data.folder") + 1] == videos
     assert export[1:5] == [
