@@ -79,17 +79,16 @@ def estimation_config(start: Weights, start_from: str, plan: Plan, machine: Mach
     """Return the configuration that learns depth from video, starting from ``start_from``."""
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(start.config).items()}
     config["nearest"], config["farthest"] = plan.ends
-    criterion: dict[str, Any] = {
-        "class_path": "training.losses.measured.MeasuredCriterion" if plan.points else _GAM,
-        "init_args": {
-            "mask": {"class_path": "training.losses.gradient_mask.GradientMask", "init_args": {"percentile": 97}},
-            "deviation_from": "depth" if plan.points else "photometric",
-        },
+    taught: dict[str, Any] = {
+        "mask": {"class_path": "training.losses.gradient_mask.GradientMask", "init_args": {"percentile": 97}},
+        "deviation_from": "depth" if plan.points else "photometric",
     }
+    if plan.points:
+        taught |= {"known": 0.5, "supervision": {"class_path": "training.losses.measured.MetricLogError"}}
     source = {"folder": str(plan.frames), "held_out": plan.held_out, "least": plan.least}
     found = _common(plan, machine)
     found["model"] = {
-        "criterion": criterion,
+        "criterion": {"class_path": "training.losses.monocular.GamDepthCriterion", "init_args": taught},
         "config": config,
         "offsets": [-1, 1],
         "known_poses": plan.posed,
@@ -109,9 +108,6 @@ def estimation_config(start: Weights, start_from: str, plan: Plan, machine: Mach
         "validation": 32,
     }
     return found
-
-
-_GAM = "training.losses.monocular.GamDepthCriterion"
 
 
 def completion_config(

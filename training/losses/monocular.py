@@ -68,7 +68,7 @@ class GamDepthCriterion(nn.Module):
         deviation: float = 0.01,
         deviation_from: str = "photometric",
         known: float = 0.0,
-        supervision: ScaleShiftCriterion | None = None,
+        supervision: nn.Module | None = None,  # of depth and truth, gives {"loss": ...}
     ):
         super().__init__()
         if deviation_from not in DEVIATIONS:
