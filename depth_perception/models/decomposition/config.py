@@ -166,9 +166,9 @@ class SceneConfig:
             width=32,
             samples=16,
             extra_samples=8,
-            initial_samples=24,
+            initial_samples=32,
             rounds=2,
             decay_steps=1000,
-            distinction_after=50,
+            distinction_after=500,
             eikonal_channels=2,
         )

@@ -19,7 +19,7 @@ from depth_perception.models.decomposition.key_frame import LabelledPoints
 
 _SEEN = 0.3  # share of a mask that a view must see to be asked
 _CONTAINED = 0.8  # share of what it sees that must lie in one mask
-_TORN = 0.35  # share of the views asked that may tear a mask apart
+_TORN = 0.45  # share of the views asked that may tear a mask apart
 _AGREED = 0.5  # share of the views that see both which must show two masks as one
 _ROUNDS = 6
 _PURE = 0.6  # share of the other masks' votes in a mask that must be for one object
@@ -79,7 +79,7 @@ def _agree(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> NDArray[np.in
     A mask has no vote about itself, so that pieces which single views have cut off join what the others saw.
     """
     size = np.asarray(seen.sum(1)).reshape(-1)
-    for _ in range(_ITERATIONS):
+    for _ in range(_ITERATIONS if (cluster >= 0).any() else 0):
         cluster = _join(seen, cluster)
         own = np.flatnonzero(cluster >= 0)
         votes = _votes(seen, cluster)

@@ -20,7 +20,7 @@ def march(
     """
     if min(volume.shape) < 2 or not volume.min() < 0 < volume.max():
         return None
-    vertices, faces, _, _ = measure.marching_cubes(volume, 0.0, gradient_direction="ascent")
+    vertices, faces, _, _ = measure.marching_cubes(volume, 0.0, gradient_direction="descent")
     if known is not None:
         whole = known[:-1, :-1, :-1].copy()
         x, y, z = whole.shape

@@ -19,6 +19,7 @@ from depth_perception.models.decomposition.sampling import error_bounded_samples
 
 _MOVED = 0.005  # how far the smoothness loss looks, in the network's unit
 _OTHERS, _OTHER_RAYS = 4, 64  # images and rays of the cross-view loss
+_FAR = 1.3  # rays end so far from the middle, deep enough inside the background to be opaque
 _SHARE = 0.95  # of the first background sphere that the box fills
 
 
@@ -120,7 +121,7 @@ class ReferenceScene:
         config = self.config
         start = self.normalize(origins)
         middle = (start * directions).sum(1)
-        far = -middle + torch.sqrt((middle**2 - (start**2).sum(1) + 1.0).clamp_min(1e-6))
+        far = -middle + torch.sqrt((middle**2 - (start**2).sum(1) + _FAR**2).clamp_min(1e-6))
         near = torch.zeros_like(far)
         t = error_bounded_samples(
             self.network.scene,

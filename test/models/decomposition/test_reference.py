@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
 
 from depth_perception.frames import CameraModel, PosedDepth
 from depth_perception.models.decomposition.config import LossWeights, SceneConfig
