@@ -16,7 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks import streaming  # noqa: E402
+from benchmarks import recovery_real, streaming  # noqa: E402
 from benchmarks.estimation_evidence import documents as estimation  # noqa: E402
 from benchmarks.evidence import documents as benchmark  # noqa: E402
 from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  # noqa: E402
@@ -51,6 +51,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "completion launch": lambda: argument_table("completion"),
     "estimation launch": lambda: argument_table("estimation"),
     "streaming figures": streaming.table,
+    "recovery real": recovery_real.kept,
     "evaluation launch": lambda: argument_table("evaluation"),
     **benchmark.PARTS,
     **estimation.PARTS,

@@ -54,6 +54,9 @@ def test_the_command_prints_a_table_and_draws(tmp_path, monkeypatch, capsys):
     words = ["--model", "flat", "--recordings", "kitchen", "--frames", "1", "--views", "1", "--width", "32"]
     assert recovery_real.main([*words, "--out", str(tmp_path)]) == 0
     assert "| kitchen | 1 |" in capsys.readouterr().out
+    assert (
+        (tmp_path / "recovery_real.csv").read_text().startswith("recording,frames,error,one_minimum,shift\nkitchen,1,")
+    )
     assert flat.shapes == {(24, 32, 3)}
     assert (tmp_path / "recovery_real.png").stat().st_size > 1000
 
@@ -62,3 +65,20 @@ def test_an_unknown_estimator_is_refused(capsys):
     with pytest.raises(SystemExit):
         recovery_real.main(["--model", "nonesuch", "--recordings", "kitchen"])
     assert "nonesuch" in capsys.readouterr().err
+
+
+def test_figures_are_kept_for_the_documents(tmp_path, monkeypatch):
+    rows = [recovery_real.measure("kitchen", [frame()], Flat(), 1, 32, 25.0)]
+    recovery_real.keep(rows, tmp_path / "deep" / "kept.csv")
+    assert recovery_real.kept(tmp_path / "deep" / "kept.csv") == recovery_real.table(rows)
+    assert recovery_real.kept(tmp_path / "none.csv") == "Not measured yet."
+
+
+def test_the_camera_turns_as_far_as_it_is_told(monkeypatch):
+    reaches = []
+    config = recovery_real.RecoveryConfig
+    monkeypatch.setattr(
+        recovery_real, "RecoveryConfig", lambda **given: reaches.append(given["reach"]) or config(**given)
+    )
+    recovery_real.measure("kitchen", [frame()], Flat(), 1, 32, 20.0)
+    assert (reaches[0].yaw, reaches[0].pitch, reaches[0].narrowest) == (20.0, 10.0, 0.5)
