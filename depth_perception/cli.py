@@ -40,12 +40,19 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_evaluate(commands)
     _add_estimate(commands)
+    _add_decompose(commands)
     _add_view(commands)
 
     convert = commands.add_parser("convert", help="make a recording from a data set folder")
     convert.add_argument("kind", choices=("kitti", "rgbd"), help="layout of the folder")
     convert.add_argument("folder", type=Path)
     convert.add_argument("out", type=Path, help="recording to write (a folder with an .mcap file)")
+    convert.add_argument(
+        "--depth-format",
+        choices=("millimetres", "rotated"),
+        default="millimetres",
+        help="of an rgbd folder's depth pictures; rotated: as the shelf data of the Amazon Picking Challenge",
+    )
     convert.set_defaults(run=_convert)
 
     add_train(commands)
@@ -156,6 +163,31 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, metavar="K", help="evaluate every K-th frame only")
 
 
+def _add_decompose(commands: Any) -> None:
+    parser = commands.add_parser("decompose", help="build the surfaces of single objects from a recording or a folder")
+    parser.add_argument("source", type=Path, metavar="BAG|FOLDER", help="recording, or folder of posed RGB-D images")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: out/objects/<source>")
+    parser.add_argument(
+        "--labels", default="", metavar="TOPIC", help="label topic of a recording; found by encoding and name"
+    )
+    parser.add_argument(
+        "--segmenter", default="builtin", metavar="NAME", help="what segments images without labels; default builtin"
+    )
+    parser.add_argument("--classes", metavar="YAML", help="lines like 48: cup, for labels that name classes")
+    parser.add_argument("--fixed-frame", default="", metavar="FRAME", help="world frame; default: odom, map or world")
+    parser.add_argument(
+        "--depth-format", choices=("millimetres", "rotated"), default="millimetres", help="of a folder's depth pictures"
+    )
+    parser.add_argument("--profile", choices=("live", "paper", "tiny"), default="live", help="of the model")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="where the model is fitted; default cpu")
+    parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="fit so much longer at the end")
+    parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="take every K-th frame only")
+    parser.add_argument("--no-rerun", action="store_true", help="write no scene.rrd even if rerun-sdk is installed")
+    add_topics(parser)
+    parser.set_defaults(run=_decompose)
+
+
 def _add_view(commands: Any) -> None:
     parser = commands.add_parser("view", help="look at a recording and its completed depth in Rerun")
     parser.add_argument("recording", type=Path, metavar="BAG")
@@ -222,6 +254,35 @@ def _score(options: argparse.Namespace, task: str, models: tuple[str, ...], out:
     return INTERRUPTED if result.partial else 0
 
 
+def _decompose(options: argparse.Namespace) -> int:
+    from depth_perception.evaluation.decompose import DecomposeSettings, decompose
+    from depth_perception.evaluation.scene_sources import SourceChoice
+    from depth_perception.pipelines.decomposition_settings import DecompositionSettings, read_categories
+
+    settings = DecomposeSettings(
+        source=options.source,
+        out=options.out or Path("out") / "objects" / options.source.resolve().stem,
+        choice=SourceChoice(topic_choice(options), options.labels, options.fixed_frame, options.depth_format),
+        scene=DecompositionSettings(
+            profile=options.profile,
+            device=options.device,
+            categories=read_categories(options.classes) if options.classes else {},
+        ),
+        every=at_least("--every", options.every, 1),
+        frames=at_least("--frames", options.frames, 0),
+        seconds=options.seconds,
+        rerun=not options.no_rerun,
+        segmenter=options.segmenter,
+    )
+    result = decompose(settings, progress=(bar := ProgressBar()))
+    bar.close()
+    left_out = f"; left out: {result.skipped}" if result.skipped else ""
+    print(f"{result.objects} objects from {result.frames} frames in {result.seconds:.0f} s{left_out}")
+    for path in (settings.out / "scene" / "manifest.json", result.report):
+        print(path)
+    return 0
+
+
 def _view(options: argparse.Namespace) -> int:
     from depth_perception.evaluation.viewing import view
 
@@ -243,8 +304,10 @@ def _view(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     from depth_perception.evaluation.convert import kitti_drive_to_bag, rgbd_folder_to_bag
 
-    make = kitti_drive_to_bag if options.kind == "kitti" else rgbd_folder_to_bag
-    make(options.folder, options.out)
+    if options.kind == "kitti":
+        kitti_drive_to_bag(options.folder, options.out)
+    else:
+        rgbd_folder_to_bag(options.folder, options.out, depth_format=options.depth_format)
     print(options.out)
     return 0
 

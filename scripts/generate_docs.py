@@ -23,12 +23,17 @@ from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS  # noqa: E402
 from depth_perception.nodes.launches import argument_table  # noqa: E402
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS  # noqa: E402
+from depth_perception.pipelines.decomposition_parameters import DECOMPOSITION_PARAMETERS  # noqa: E402
 from depth_perception.pipelines.estimation_parameters import ESTIMATION_PARAMETERS  # noqa: E402
 from depth_perception.pipelines.parameter_docs import markdown_table  # noqa: E402
 from depth_perception.pipelines.topics import (  # noqa: E402
     COMPLETION_FRAMES,
     COMPLETION_INPUTS,
     COMPLETION_OUTPUTS,
+    DECOMPOSITION_FRAMES,
+    DECOMPOSITION_INPUTS,
+    DECOMPOSITION_OUTPUTS,
+    DECOMPOSITION_SERVICES,
     ESTIMATION_FRAMES,
     ESTIMATION_INPUTS,
     ESTIMATION_OUTPUTS,
@@ -46,6 +51,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "estimation outputs": lambda: topic_table(ESTIMATION_OUTPUTS),
     "estimation frames": lambda: frame_table(ESTIMATION_FRAMES),
     "estimation parameters": lambda: markdown_table(ESTIMATION_PARAMETERS),
+    "decomposition inputs": lambda: topic_table(DECOMPOSITION_INPUTS),
+    "decomposition outputs": lambda: topic_table(DECOMPOSITION_OUTPUTS),
+    "decomposition services": lambda: topic_table(DECOMPOSITION_SERVICES).replace("| topic |", "| service |"),
+    "decomposition frames": lambda: frame_table(DECOMPOSITION_FRAMES),
+    "decomposition parameters": lambda: markdown_table(DECOMPOSITION_PARAMETERS),
+    "decomposition launch": lambda: argument_table("decomposition"),
     "bag player parameters": lambda: markdown_table(BAG_PLAYER_PARAMETERS),
     "evaluation parameters": lambda: markdown_table(EVALUATION_PARAMETERS),
     "completion launch": lambda: argument_table("completion"),

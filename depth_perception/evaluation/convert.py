@@ -5,24 +5,31 @@ KITTI raw drives become camera + LiDAR recordings; posed RGB-D folders become ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.evaluation import real_data
+from depth_perception.evaluation.rgbd_folder import (
+    ConvertError,
+    color_image,
+    depth_image,
+    label_image,
+    read_rgbd_folder,
+)
 from depth_perception.frames import CameraModel, FloatImage
 from depth_perception.geometry.transforms import invert
 from depth_perception.messages.camera_info import info_from_camera
 from depth_perception.messages.image import encode_depth, encode_image
+from depth_perception.messages.labels import encode_labels
 from depth_perception.messages.point_cloud import encode_cloud
 from depth_perception.messages.transform import tf_message, transform_message
 from depth_perception.messages.types import rosbags_types
 from depth_perception.recordings.writer import RecordingWriter
+
+__all__ = ["ConvertError", "kitti_drive_to_bag", "rgbd_folder_to_bag", "thin_out"]
 
 NANOSECONDS = 1_000_000_000
 KITTI_EPOCH = 1_317_038_400  # 2011-09-26 12:00 UTC, for drives without time stamps
@@ -31,19 +38,6 @@ RGBD_EPOCH = 1_400_000_000
 CAMERA_FRAME, LIDAR_FRAME, ODOM_FRAME = "camera_optical_frame", "lidar", "odom"
 
 Matrix = NDArray[np.float64]
-
-
-class ConvertError(ValueError):
-    """A folder is not what it was taken for; the text names the file or folder and what was expected."""
-
-
-class RgbdFrame(NamedTuple):
-    """One frame of a posed RGB-D folder: two files, and T_odom_camera (4, 4) or None where tracking was lost."""
-
-    name: str
-    color: Path
-    depth: Path
-    pose: Matrix | None
 
 
 def kitti_drive_to_bag(folder: str | Path, out: str | Path, camera: str = "02") -> Path:
@@ -79,39 +73,40 @@ def kitti_drive_to_bag(folder: str | Path, out: str | Path, camera: str = "02") 
 
 
 def rgbd_folder_to_bag(
-    folder: str | Path, out: str | Path, points: int | None = 500, seed: int = 0, rate: float = 10.0
+    folder: str | Path,
+    out: str | Path,
+    points: int | None = 500,
+    seed: int = 0,
+    rate: float = 10.0,
+    depth_format: str = "millimetres",
 ) -> Path:
     """Write a posed RGB-D folder as a recording with sparse depth and return its path.
 
-    Two layouts are known: ``frame-N.color.*``, ``frame-N.depth.png``, ``frame-N.pose.txt`` with
-    ``camera-intrinsics*.txt`` (7-Scenes and TSDF-fusion), and ``images/``, ``depth/``, ``K.txt``, ``frames.txt``.
+    See ``read_rgbd_folder`` for the layouts and ``depth_image`` for ``depth_format``; labels go to /camera/labels.
     ``points`` random measured pixels a frame go to /camera/sparse_depth and all of them to
     /camera/depth/ground_truth; with None all go to sparse_depth and there is no ground truth. Poses go to
-    /tf as odom -> camera_optical_frame. Frames are ``rate`` a second. Depth of 7-Scenes is moved onto its
-    colour image first (its depth camera sits beside the colour camera). Raises ConvertError, and
-    RecordingError if ``out`` exists.
+    /tf as odom -> camera_optical_frame. Frames are ``rate`` a second. Raises ConvertError, and RecordingError if
+    ``out`` exists.
     """
     if points is not None and points < 1:
         raise ConvertError(f"points: {points}, expected at least 1, or None for every measured pixel")
     if not rate > 0:
         raise ConvertError(f"rate: {rate}, expected a positive number of frames a second")
     folder = Path(folder)
-    if next(folder.glob("*.depth.png"), None) is not None:
-        frames, camera_of, register = _frame_files(folder)
-    elif (folder / "frames.txt").is_file():
-        frames, camera_of, register = _listed_frames(folder)
-    else:
-        raise ConvertError(f"{folder}: neither frame-*.depth.png nor frames.txt; expected a posed RGB-D folder")
+    frames, camera_of, register = read_rgbd_folder(folder)
     generator = np.random.default_rng(seed)
     types = rosbags_types()
     with RecordingWriter(out, types.typestore) as writer:
         for index, frame in enumerate(frames):
             stamp = RGBD_EPOCH * NANOSECONDS + round(index / rate * NANOSECONDS)
-            depth = register(_depth_image(frame.depth))
+            depth = register(depth_image(frame.depth, depth_format))
             if frame.pose is not None:
                 moved = transform_message(types, ODOM_FRAME, CAMERA_FRAME, stamp, frame.pose)
                 writer.write("/tf", tf_message(types, [moved]), stamp)
             _write_color(writer, frame.color, stamp, camera_of(depth.shape))
+            if frame.labels is not None:
+                labels = label_image(frame.labels)
+                writer.write("/camera/labels", encode_labels(types, labels, "32SC1", stamp, CAMERA_FRAME), stamp)
             sparse = depth if points is None else thin_out(depth, points, generator)
             writer.write("/camera/sparse_depth", encode_depth(types, sparse, "16UC1", stamp, CAMERA_FRAME)[0], stamp)
             if points is not None:
@@ -158,7 +153,7 @@ def _kitti_calibration(drive: Path, camera: str) -> tuple[CameraModel, Matrix]:
     offset = np.eye(4)
     offset[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
     first = next(iter(_numbered(drive / f"image_{camera}" / "data", (".png", ".jpg"))))
-    height, width = _color_image(first).shape[:2]
+    height, width = color_image(first).shape[:2]
     return CameraModel(width, height, P[:, :3]), offset @ rectify @ to_camera
 
 
@@ -213,25 +208,9 @@ def _parse_stamp(line: str, listing: Path) -> int:
         raise ConvertError(f"{listing}: {line!r} is not a time like 2011-09-26 13:02:25.964389445") from error
 
 
-def _color_image(path: Path) -> NDArray[np.uint8]:
-    """Return RGB uint8 (H, W, 3), or (H, W) of a grey file."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint8:
-        raise ConvertError(f"{path}: not an 8-bit image that OpenCV reads")
-    return np.ascontiguousarray(image if image.ndim == 2 else image[:, :, 2::-1], np.uint8)
-
-
-def _depth_image(path: Path) -> FloatImage:
-    """Return metres (H, W) of 16-bit millimetres; 0 and 65535 become NaN."""
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
-        raise ConvertError(f"{path}: not a 16-bit depth image")
-    return np.where((raw == 0) | (raw == 65535), np.nan, raw / 1000.0).astype(np.float32)
-
-
 def _write_color(writer: RecordingWriter, path: Path, stamp: int, camera: CameraModel) -> None:
     types = rosbags_types()
-    image = _color_image(path)
+    image = color_image(path)
     if image.shape[:2] != camera.shape:
         raise ConvertError(
             f"{path}: {image.shape[1]} x {image.shape[0]} pixels, others {camera.width} x {camera.height}"
@@ -250,77 +229,3 @@ def _write_scan(writer: RecordingWriter, path: Path, stamp: int) -> None:
     xyz = np.ascontiguousarray(points[:, :3])
     cloud = encode_cloud(rosbags_types(), xyz, stamp, LIDAR_FRAME, intensity=points[:, 3], ring=ring)
     writer.write("/lidar/points", cloud, stamp)
-
-
-def _frame_files(
-    folder: Path,
-) -> tuple[list[RgbdFrame], Callable[..., CameraModel], Callable[[FloatImage], FloatImage]]:
-    """Read the layout of one file a frame and kind."""
-    frames = []
-    for depth in sorted(folder.glob("*.depth.png")):
-        name = depth.name[: -len(".depth.png")]
-        colors = [folder / f"{name}.color{suffix}" for suffix in (".jpg", ".png")]
-        color = next((path for path in colors if path.is_file()), None)
-        if color is None:
-            raise ConvertError(f"{depth}: no {name}.color.jpg or .png beside it")
-        pose = folder / f"{name}.pose.txt"
-        matrix = _rigid(np.loadtxt(pose), pose) if pose.is_file() else None
-        frames.append(RgbdFrame(name, color, depth, matrix))
-    listing = next(iter(sorted(folder.glob("camera-intrinsics*.txt"))), None)
-    if listing is None:
-        raise ConvertError(f"{folder}: no camera-intrinsics.txt in it")
-    K = _intrinsics(listing)
-    kinect = listing.name == "camera-intrinsics.txt" and np.allclose(K[[0, 1], [0, 1]], 585.0)
-    if not kinect:
-        return frames, lambda shape: CameraModel(shape[1], shape[0], K), lambda depth: depth
-
-    def camera(shape: tuple[int, int]) -> CameraModel:
-        focal = 585.0 * real_data._KITCHEN_SCALE
-        x, y = K[0, 2] + real_data._KITCHEN_SHIFT[0], K[1, 2] + real_data._KITCHEN_SHIFT[1]
-        return CameraModel.pinhole(focal, focal, x, y, shape[1], shape[0])
-
-    def register(depth: FloatImage) -> FloatImage:
-        moved = real_data.register_kitchen(np.nan_to_num(depth))
-        return np.where(moved > 0, moved, np.nan).astype(np.float32)
-
-    return frames, camera, register
-
-
-def _listed_frames(
-    folder: Path,
-) -> tuple[list[RgbdFrame], Callable[..., CameraModel], Callable[[FloatImage], FloatImage]]:
-    """Read the layout with one list of names and poses."""
-    frames = []
-    for number, line in enumerate((folder / "frames.txt").read_text().splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) != 17:
-            raise ConvertError(f"{folder}/frames.txt line {number}: {len(words)} words, expected a name and 16 numbers")
-        stem = Path(words[0]).stem
-        matrix = _rigid(np.array(words[1:], np.float64).reshape(4, 4), folder / "frames.txt")
-        frames.append(RgbdFrame(stem, folder / "images" / f"{stem}.png", folder / "depth" / f"{stem}.png", matrix))
-    if not (folder / "K.txt").is_file():
-        raise ConvertError(f"{folder}: no K.txt in it")
-    K = _intrinsics(folder / "K.txt")
-    return frames, lambda shape: CameraModel(shape[1], shape[0], K), lambda depth: depth
-
-
-def _intrinsics(path: Path) -> Matrix:
-    numbers = np.loadtxt(path)
-    if numbers.shape != (3, 3):
-        raise ConvertError(f"{path}: {numbers.shape}, expected a 3 x 3 matrix")
-    return numbers
-
-
-def _rigid(matrix: Matrix, path: Path) -> Matrix | None:
-    """Return the pose with its rotation made exactly orthonormal; None where tracking was lost (not finite)."""
-    if matrix.shape != (4, 4):
-        raise ConvertError(f"{path}: {matrix.shape}, expected a 4 x 4 matrix")
-    if not np.isfinite(matrix).all():
-        return None
-    left, _, right = np.linalg.svd(matrix[:3, :3])
-    out = np.eye(4)
-    out[:3, :3] = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
-    out[:3, 3] = matrix[:3, 3]
-    return out

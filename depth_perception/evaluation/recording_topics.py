@@ -14,6 +14,7 @@ COMPRESSED = "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
 CLOUD = "sensor_msgs/msg/PointCloud2"
 DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+LABEL_WORD = "labels"
 TRUTH_WORD = "ground_truth"  # a depth topic with this in its name is taken as truth unasked
 
 
@@ -42,6 +43,13 @@ def is_depth(encoding: str) -> bool:
     return "compressedDepth" in encoding or encoding.split(";")[0].strip() in DEPTH_ENCODINGS
 
 
+def is_labels(name: str, encoding: str) -> bool:
+    """Return True for an image topic of object labels: by its encoding, or grey and called so."""
+    return encoding == "32SC1" or (
+        encoding in ("mono8", "mono16", "8UC1", "16UC1") and LABEL_WORD in name.split("/")[-1]
+    )
+
+
 def choose_topics(
     types: Mapping[str, str], encoding_of: Callable[[str], str], given: TopicChoice, source: str = "points"
 ) -> TopicChoice:
@@ -55,8 +63,9 @@ def choose_topics(
     _check_given(types, given)
     images = [name for name, kind in types.items() if kind in (IMAGE, COMPRESSED)]
     encodings = {name: encoding_of(name) for name in images}
-    colour = [name for name in images if not is_depth(encodings[name])]
+    colour = [name for name in images if not is_depth(encodings[name]) and not is_labels(name, encodings[name])]
     depths = [name for name in images if is_depth(encodings[name]) and encodings[name].split(";")[0] != "mono16"]
+    depths = [name for name in depths if not is_labels(name, encodings[name])]
     infos = [name for name, kind in types.items() if kind == INFO]
 
     for role, wanted in (("image", False), ("depth", True), ("truth", True)):

@@ -265,7 +265,7 @@ class DecompositionNode(DecompositionDiagnostics):
         """Return the frame with its labels, and whether it was kept; raises FrontError if it cannot be used."""
         try:
             if frame.labels is None:
-                self._labels_from = "the built-in segmenter"
+                self._labels_from = f"segmenter {self.parameters.values['labels.segmenter']}"
                 if not self._scene.would_keep(frame):
                     return frame, False
                 frame = replace(frame, labels=self._segmenter()(frame.image, frame.depth, frame.camera))
@@ -277,9 +277,10 @@ class DecompositionNode(DecompositionDiagnostics):
 
     def _segmenter(self) -> Callable[..., NDArray[np.int32]]:
         if self._segment is None:
-            from depth_perception.models.segmentation import segment
+            from depth_perception.models.segmentation.choice import load_segmenter
 
-            self._segment = segment
+            values = self.parameters.values
+            self._segment = load_segmenter(str(values["labels.segmenter"]), str(values["device"]))
         return self._segment
 
     def _view(self, frame: PosedDepth, values: Mapping[str, Value]) -> NDArray[np.int32]:

@@ -200,6 +200,18 @@ class Decomposition:
         self.last_report = report
         return done
 
+    def polish(self, seconds: float) -> int:
+        """Fit all blocks in memory for ``seconds`` in all, beyond what their frames deserve; return the steps."""
+        blocks = [block for block in self.pool.live.values() if block.frames]
+        total = 0
+        for block in blocks:
+            done = int(block.fitter.run(seconds=seconds / len(blocks)).steps)
+            block.steps += done
+            block.changed = block.changed or done > 0
+            total += done
+        self._steps += total
+        return total
+
     @property
     def pending(self) -> int:
         """Steps still to be done for the frames so far."""

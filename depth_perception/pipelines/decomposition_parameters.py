@@ -36,9 +36,10 @@ DECOMPOSITION_PARAMETERS = ParameterTable(
         P(
             "labels.source",
             "auto",
-            "topic waits for the labels of every image; builtin segments by geometry and colour; auto takes the topic while it has a publisher.",
+            "topic waits for the labels of every image; builtin segments here, see labels.segmenter; auto takes the topic while it has a publisher.",
             choices=("auto", "topic", "builtin"),
         ),
+        P("labels.segmenter", "builtin", "What segments images that come without labels: builtin, or what you have installed, as torchvision:MODEL; see docs/decomposition.md.", read_only=True),
         P("labels.is_rectified", False, "Labels are of the rectified image; if false, of the image as it comes."),
         P("labels.class_file", "", "YAML file with lines like 48: cup, for labels that name classes; empty: labels only tell objects apart.", read_only=True),
         P("pose.source", "tf", "Where the camera's pose comes from: tf, or odometry together with the camera's mounting from tf.", choices=("tf", "odometry"), read_only=True),

@@ -9,6 +9,7 @@ from depth_perception.geometry.projection import project_cloud
 from depth_perception.geometry.transforms import invert
 from depth_perception.messages.camera_info import camera_from_info
 from depth_perception.messages.image import decode_depth, decode_image
+from depth_perception.messages.labels import decode_labels
 from depth_perception.messages.point_cloud import decode_cloud
 from depth_perception.messages.transform import transform_from_message
 from depth_perception.messages.types import stamp_of
@@ -186,3 +187,24 @@ def test_real_rgbd_folder(real_data, tmp_path, name):
         assert recording.topics()["/camera/image"].count == 60
         sparse = decode_depth(next(recording.messages(["/camera/sparse_depth"])).message)
         assert np.isfinite(sparse).sum() == 150
+
+
+def test_rotated_depth_and_labels(tmp_path):
+    folder = make_rgbd(tmp_path / "in")
+    first = sorted(folder.glob("*.depth.png"))[0]
+    shape = cv2.imread(str(first), cv2.IMREAD_UNCHANGED).shape
+    tenths = np.full(shape, 12345, np.uint16)  # 1.2345 m
+    tenths[0, :2] = 0, 2400  # nothing, and too near to be true
+    cv2.imwrite(str(first), (tenths << 3) | (tenths >> 13))
+    labels = np.arange(shape[0] * shape[1]).reshape(shape).astype(np.uint8)
+    cv2.imwrite(str(first.with_name(first.name.replace("depth", "segm"))), labels)
+    out = rgbd_folder_to_bag(folder, tmp_path / "bag", points=None, depth_format="rotated")
+    with Recording(out) as recording:
+        depth = decode_depth(next(recording.messages(["/camera/sparse_depth"])).message)
+        found = [decode_labels(item.message) for item in recording.messages(["/camera/labels"])]
+    assert np.isnan(depth[0, :2]).all()
+    assert depth[1:] == pytest.approx(1.2345, abs=6e-4)  # 16UC1 has millimetres
+    assert len(found) == 1
+    assert (found[0] == labels).all()
+    with pytest.raises(ConvertError, match="depth format 'x' is not one of millimetres, rotated"):
+        rgbd_folder_to_bag(folder, tmp_path / "other", depth_format="x")
