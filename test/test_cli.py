@@ -124,7 +124,7 @@ def test_estimate_writes_pictures_scale_and_a_report(recording, tmp_path, capsys
     assert (out / "scale.csv").read_text().count("\n") == 3
     status, _, _ = run(
         capsys, "estimate", recording, "--out", tmp_path / "bare", "--model", "estimation-small", "--model-file", file,
-        "--no-pictures", "--holdout", "points:0.5", "--frames", "2",
+        "--no-pictures", "--holdout", "points:0.5", "--frames", "2", "--set", "sync.timeout:=0.2",
     )  # fmt: skip
     assert status == 0
     assert not (tmp_path / "bare" / "preview").exists()

@@ -176,7 +176,7 @@ class _Run:
             return
         kept, held = split(given.sparse, self.holdout, given.frame.stamp)
         truth = self._truth(synced)
-        targets = self._targets(given.sparse, held, truth)
+        targets = self._targets(given.sparse, self._fresh(held, synced), truth)
         if not targets and self.task.needs_target:
             result.skip("nothing_to_score", "no held-out point or true depth inside the published range")
             return
@@ -291,6 +291,17 @@ class _Run:
         image = truth.sparse.image()
         image[image == 0] = np.nan
         return image
+
+    def _fresh(self, held: SparseDepth, synced: SyncedSet) -> SparseDepth:
+        """Return the held-out points, none if the camera may have moved since they were measured."""
+        is_fresh = synced.interval is None or abs(synced.interval) <= self.task.oldest
+        if is_fresh or self.replay.settings.fixed_frame or not len(held):
+            return held
+        text = (
+            f"range data more than {self.task.oldest:g} s from its image scores nothing without transform.fixed_frame"
+        )
+        self.result.notes[text] += 1
+        return held.select(np.zeros(len(held), bool))
 
     def _targets(self, measured: SparseDepth, held: SparseDepth, truth: FloatImage | None) -> dict[str, Any]:
         """Return target -> (reference depth, scored pixels, edge settings); truth first."""

@@ -32,6 +32,7 @@ class CompletionTask:
 
     ``stage``: the name of the model's own time. ``points``: what measured points are to it. ``needs_target``: an
     evaluation without anything to score is refused. ``hint``: what the world frame of a recording would be good for.
+    ``oldest`` [s]: points farther from the image in time score nothing, unless their motion is undone.
     """
 
     name: ClassVar[str] = "completion"
@@ -39,6 +40,7 @@ class CompletionTask:
     stage: ClassVar[str] = "complete"
     points: ClassVar[str] = "Input"
     needs_target: ClassVar[bool] = True
+    oldest: ClassVar[float] = float("inf")  # the parameter sync.max_interval is enough
     hint: ClassVar[str] = "would undo the motion between scan and image"
     parameters: ClassVar[ParameterTable] = COMPLETION_PARAMETERS
 
@@ -80,6 +82,7 @@ class EstimationTask(CompletionTask):
     stage = "estimate"
     points = "Input for the scale"
     needs_target = False
+    oldest = float(COMPLETION_PARAMETERS["sync.max_interval"].default)
     hint = "would let motion tell the scale"
     parameters = ESTIMATION_PARAMETERS
 

@@ -77,6 +77,7 @@ def test_held_out_points_never_tell_the_scale(without_truth, bright, monkeypatch
         learn(pipeline, given, raw)
 
     monkeypatch.setattr(tasks.EstimationPipeline, "learn", spy)
+    monkeypatch.setattr(tasks.EstimationTask, "oldest", 1.0)
     evaluate(settings(without_truth, holdout=Holdout("none")))
     whole = dict(seen)
     seen.clear()
@@ -87,6 +88,14 @@ def test_held_out_points_never_tell_the_scale(without_truth, bright, monkeypatch
         assert points <= whole[stamp]
         assert len(points) + scored.get(stamp, 0) == len(whole[stamp])
     assert sum(scored.values()) > 100
+
+
+def test_old_points_tell_the_scale_and_score_nothing(without_truth, bright):
+    # each scan is published after its image, so an image gets the one before, 95 ms older
+    result = evaluate(settings(without_truth))
+    assert {s.source for s in result.scales["bright"][1:]} == {"points"}
+    assert result.targets() == []
+    assert any("scores nothing without transform.fixed_frame" in note for note in result.notes)
 
 
 def test_without_any_target_it_still_estimates(without_truth, bright, tmp_path):
