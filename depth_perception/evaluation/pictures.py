@@ -76,7 +76,8 @@ def _scale(values: list[NDArray[np.floating]], percentile: float) -> float:
 def frame_pictures(example: Example, points: str = "Input") -> FramePictures:
     """Return the panels of one frame; all models share one scale for each quantity. ``points``: what they are."""
     depths = [depth for depth, _ in example.estimates.values()]
-    sources = [example.truth] if example.truth is not None else depths
+    # depth that is estimated may keep to a narrow range: points beyond it shall show
+    sources = [example.truth] if example.truth is not None else [*depths, example.sparse.depth]
     ranges = [r for r in (depth_range(np.asarray(source)) for source in sources) if r is not None]
     ranges = ranges or [depth_range(example.sparse.depth) or (1.0, 10.0)]
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)

@@ -203,10 +203,10 @@ def _scale(result: EvaluationResult) -> dict[str, Any] | None:
         in_metres = next((result.totals[model, t].figures()["abs_rel"] for t in result.targets()), math.nan)
         cells = [_share(found["metric"]), told or "nothing", _share(found["deviation"]), _share(found["off"])]
         rows.append({"model": model, "cells": [*cells, _share(in_metres), _share(found["aligned"])]})
-    plots_of = [("factor [m per unit]", factors, True), ("factor, off that of the truth [%]", off, False)]
+    plots_of = [("factor [m per unit]", factors), ("factor, off that of the truth [%]", off)]
     made = [
-        {"title": label, "uri": data_uri(plots.lines(series, "time [s]", label, from_zero=from_zero))}
-        for label, series, from_zero in plots_of
+        {"title": label, "uri": data_uri(plots.lines(series, "time [s]", label, from_zero=False))}
+        for label, series in plots_of
         if any(x for x, _ in series.values())
     ]
     return {"rows": rows, "plots": made}
