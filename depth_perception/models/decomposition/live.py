@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from depth_perception.frames import PosedDepth
@@ -22,9 +23,11 @@ from depth_perception.models.decomposition.density import margin_of_opacity
 from depth_perception.models.decomposition.fusion import FusedSurface
 from depth_perception.models.decomposition.grid import NodeGrid
 from depth_perception.models.decomposition.key_frame import LabelledPoints, labelled_points
+from depth_perception.models.decomposition.pieces import find_pieces
 from depth_perception.models.decomposition.ray_choice import choose_image, choose_rays
 from depth_perception.models.decomposition.votes import channels_for, collect_votes, logits_of_votes
 
+_NOISE = 0.3  # of logits at a random start: objects must find their channels, not keep what they happen to have
 _KEPT = ("points", "groups", "labels", "sure")  # of a frame, in the order of its fields
 
 
@@ -40,7 +43,7 @@ class LiveScene:
         self.field = ChannelField(self.grid, config.coarse, width, device)
         if config.start == "random":
             noise = rng.standard_normal(self.field.coarse.shape).astype(np.float32)
-            self.field.coarse += torch.from_numpy(noise).to(device)
+            self.field.coarse += _NOISE * torch.from_numpy(noise).to(device)
         self.frames: dict[int, LabelledPoints] = {}
         self.stale = False
         self.told = torch.zeros(0, dtype=torch.bool, device=device)  # rows where points have voted
@@ -117,7 +120,33 @@ class LiveScene:
         return {name: float(value.detach()) for name, value in terms.items()} | {"total": float(total.detach())}
 
     def settle(self) -> None:
-        """Tidy up after a run."""
+        """Give things that share a channel, but that no view shows as one, channels of their own.
+
+        Masks that agree never let two things share one, so there is nothing to do then.
+        """
+        field = self.field
+        if self.config.start != "random" or not len(field.node_of):
+            return
+        logits = field.node_logits()
+        owner = logits.argmax(1).cpu().numpy()
+        seen = (self.surface.distance[field.node_of].abs() < self.grid.cell).cpu().numpy()
+        positions = self.grid.points(field.node_of).cpu().numpy()
+        free = [k for k in range(1, field.width) if not (seen & (owner == k)).any()]
+        for channel in range(1, field.width):
+            rows = np.flatnonzero(seen & (owner == channel))
+            pieces = find_pieces(
+                positions[rows], self.frames.values(), self.config.split_distance, self.config.smallest
+            )
+            for piece in pieces[1:]:
+                if not free:
+                    return
+                # nodes beside the surface go with it
+                near = cKDTree(positions[rows[piece]]).query(positions[owner == channel])[0] < 2 * self.grid.cell
+                moved = torch.from_numpy(np.flatnonzero(owner == channel)[near]).to(self.device)
+                swapped = logits[moved].clone()
+                new = free.pop(0)
+                swapped[:, [channel, new]] = swapped[:, [new, channel]]
+                field.set_logits(moved, swapped)
 
     def assign(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return channel int32, confidence and distance (n,) at points (n, 3); channel -1 where nothing was seen."""

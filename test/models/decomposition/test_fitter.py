@@ -7,7 +7,9 @@ from depth_perception.frames import CameraModel, PosedDepth
 
 pytest.importorskip("torch")
 
-from depth_perception.models.decomposition.config import SceneConfig
+import torch
+
+from depth_perception.models.decomposition.config import LossWeights, SceneConfig
 from depth_perception.models.decomposition.fitter import SceneFitter
 
 CAMERA = CameraModel.pinhole(60.0, 60.0, 31.5, 23.5, 64, 48)
@@ -57,6 +59,47 @@ def fitted(config, views=6, steps=1, seed=0):
 
 def tops():
     return BOXES + np.array([0.0, 0.0, HALF[2]])
+
+
+def self_organised(seed=0, **weights):
+    """Return the channels (3, 40) at the tops of the boxes, from channels that start at random."""
+    config = dataclasses.replace(SceneConfig.tiny(), start="random", learning_rate=0.05, weights=LossWeights(**weights))
+    fitter = fitted(config, views=8, steps=120, seed=seed)
+    spread = np.random.default_rng(0).uniform(-0.1, 0.1, (1, 40, 3)) * [1, 1, 0]
+    channel = fitter.assign((tops()[:, None] + spread).reshape(-1, 3)).channel
+    return channel.reshape(3, 40)
+
+
+def separated(channels):
+    """Return whether each box has one channel almost everywhere, and no two the same."""
+    most = [np.bincount(box.clip(0)).argmax() for box in channels]
+    pure = min(np.mean(box == k) for box, k in zip(channels, most))
+    return len(set(most)) == 3 and 0 not in most and pure > 0.9
+
+
+def test_channels_organise_themselves_by_the_losses_alone():
+    assert separated(self_organised())
+
+
+def test_without_differentiation_they_do_not():
+    assert not separated(self_organised(differentiation=0.0))
+
+
+def test_things_that_no_view_shows_together_do_not_keep_one_channel():
+    fitter = SceneFitter(dataclasses.replace(SceneConfig.tiny(), start="random"), LOW, HIGH)
+    for k in range(4):
+        frame = view(2 * np.pi * k / 4, k + 1, shuffle=False)
+        shown = 1 + 2 * (k % 2)  # the first box in even views, the last one in the others
+        fitter.add(dataclasses.replace(frame, labels=np.where(frame.labels == shown, 5, -1).astype(np.int32)))
+    scene = fitter._scene
+    nodes = scene.grid.points(scene.field.node_of).numpy()
+    on_box = (np.abs(nodes[:, None] - BOXES[[0, 2]]) < HALF + 0.06).all(2).any(1) & (nodes[:, 2] > 0.06)
+    channel = torch.from_numpy(np.where(on_box, 4, 0))
+    every = torch.arange(len(nodes))
+    scene.field.set_logits(every, torch.nn.functional.one_hot(channel, 8).float())
+    assert len(set(fitter.assign(tops()[[0, 2]]).channel.tolist())) == 1
+    scene.settle()
+    assert len(set(fitter.assign(tops()[[0, 2]]).channel.tolist())) == 2
 
 
 def test_boxes_with_shuffled_numbers_get_a_channel_each():
