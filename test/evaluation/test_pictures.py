@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,11 @@ def test_error_picture_without_anything_is_grey():
 @pytest.mark.parametrize(("value", "up"), [(0.3, 0.5), (1.0, 1.0), (1.01, 2.0), (7.0, 10.0), (0.002, 0.002), (60, 100)])
 def test_round_up(value, up):
     assert round_up(value) == pytest.approx(up)
+
+
+def test_points_show_even_where_a_model_keeps_to_a_narrow_range():
+    narrow = replace(example(False), estimates={"a": (np.full((30, 40), 5, np.float32), np.ones((30, 40), np.float32))})
+    bar = frame_pictures(narrow, "Input for the scale").shared[1].bar
+    assert bar.minimum < 2.5
+    assert bar.maximum > 7.5
+    assert frame_pictures(narrow, "Input for the scale").shared[1].title == "Input for the scale: 172 points"

@@ -5,6 +5,7 @@ import pytest
 
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.replay import Replay
+from depth_perception.messages.front import CompletionFront
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.recordings.reader import Recording
 
@@ -68,3 +69,29 @@ def test_topics_are_named_for_people(opened):
     assert made.topic_of("sparse_depth") == "sparse_depth"
     assert made.topic_of("/tf") == "/tf"
     assert made.image_count == 6
+
+
+def test_whatever_range_data_there_are_can_be_taken(opened):
+    values = COMPLETION_PARAMETERS.resolve({"input.source": "depth"})
+    made = Replay(opened, TopicChoice(), values, any_source=True)
+    assert made.topics.points == "/lidar/points"
+    assert made.settings.source == "points"
+    assert len(list(made.sets())) == 6
+
+
+def test_another_front_gets_what_the_recording_holds(opened):
+    made = []
+
+    def front(settings, transforms, on_set, on_problem):
+        made.append(CompletionFront(settings, transforms, on_set, on_problem))
+        return made[0]
+
+    found = Replay(opened, TopicChoice(), COMPLETION_PARAMETERS.defaults(), make_front=front)
+    assert found.front is made[0]
+    assert len(list(found.sets())) == 6
+
+
+def test_range_data_are_taken_as_they_are_there(opened):
+    values = COMPLETION_PARAMETERS.resolve({"input.source": "depth"})
+    found = Replay(opened, TopicChoice(), values, any_source=True)
+    assert (found.topics.points, found.topics.depth, found.settings.source) == ("/lidar/points", None, "points")
