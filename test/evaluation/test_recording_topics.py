@@ -11,6 +11,7 @@ from depth_perception.evaluation.recording_topics import (
     TopicError,
     choose_topics,
     is_depth,
+    range_source,
 )
 
 BASE = {"/camera/image": IMAGE, "/camera/camera_info": INFO, "/lidar/points": CLOUD, "/tf": "tf2_msgs/msg/TFMessage"}
@@ -118,3 +119,25 @@ def test_given_image_must_not_be_depth_and_depth_must_be():
 )
 def test_is_depth(encoding, expected):
     assert is_depth(encoding) is expected
+
+
+def test_images_may_be_all_that_is_asked_for():
+    types = {"/camera/image": IMAGE, "/camera/camera_info": INFO}
+    assert choose(types, source="none") == TopicChoice("/camera/image", "/camera/camera_info")
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "wanted"),
+    [
+        ({"/lidar/points": CLOUD}, {}, "points"),
+        ({"/camera/depth": IMAGE}, {}, "depth"),
+        ({}, {}, "none"),
+        ({"/camera/ground_truth": IMAGE}, {}, "none"),  # it scores, and measures nothing
+        ({"/camera/depth": IMAGE}, {"truth": "/camera/depth"}, "none"),
+        ({"/lidar/points": CLOUD, "/camera/depth": IMAGE}, {"depth": "/camera/depth"}, "depth"),
+    ],
+)
+def test_range_data_are_points_else_a_depth_image_else_none(more, given, wanted):
+    encodings = {"/camera/depth": "16UC1", "/camera/ground_truth": "32FC1"}
+    types = {"/camera/image": IMAGE, "/camera/camera_info": INFO, **more}
+    assert range_source(types, lambda name: encodings.get(name, "rgb8"), TopicChoice(**given)) == wanted

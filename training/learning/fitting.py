@@ -6,6 +6,7 @@ and any of them can be given as OPTION=VALUE.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import logging
@@ -194,8 +195,17 @@ def with_settings(config: dict[str, Any], settings: Sequence[str]) -> dict[str, 
             place = place.setdefault(parent, {}) if isinstance(place, dict) else None
         if not mark or not isinstance(place, dict):
             raise ValueError(f"--set {text}: expected OPTION=VALUE, for instance model.learning_rate=1e-4")
-        place[last] = yaml.safe_load(value)
+        place[last] = _value(value)
     return out
+
+
+def _value(text: str) -> Any:
+    """Read YAML, and 1e-4 as the number that people mean by it."""
+    found = yaml.safe_load(text)
+    if isinstance(found, str):
+        with contextlib.suppress(ValueError):
+            return float(found)
+    return found
 
 
 def pace(kind: str, config: dict[str, Any], folder: Path) -> float:

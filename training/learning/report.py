@@ -28,6 +28,7 @@ from training.learning.frame_files import FrameEntry, read_frame
 from training.learning.scoring import FIGURES, MEDIAN, NONE, Asked, Scores, change, depth_of
 
 PAGE = "report.html"
+_WORSE = 0.01  # growth of the error that is told as a warning
 _USUAL = "the usual frame"
 _LEAST_WIDTH = 480  # pixels across a picture; network-sized ones are enlarged
 
@@ -102,6 +103,20 @@ def claim(outcome: Outcome) -> str:
             f"({_percent(change(first_error, last_error))})."
         )
     return " ".join(parts) or "Nothing could be scored."
+
+
+def warnings(kind: str, comparisons: Sequence[Comparison]) -> list[str]:
+    """Return what somebody must know before using the weights: where they are worse than those before."""
+    key, how = main_figure(kind), main_alignment(kind)
+    told = []
+    for item in comparisons:
+        first, last = item.before.figures.get(how), item.after.figures.get(how)
+        if first and last and change(first[key], last[key]) < -_WORSE:
+            told.append(
+                f"On {item.recording}, {item.part}, these weights are worse than those they were learned from: "
+                f"{METRICS[key][0]} {format_figure(key, first[key])} before, {format_figure(key, last[key])} after."
+            )
+    return told
 
 
 def _percent(gone: float) -> str:

@@ -98,7 +98,10 @@ class Session:
             photometric,
             self.options.command,
             self._facts(plan, made),
-            self._notices(sources, made, config["trainer"]["max_steps"]),
+            [
+                *report.warnings(self.options.kind, comparisons),
+                *self._notices(sources, made, config["trainer"]["max_steps"]),
+            ],
         )
         file = self._file()
         rows = [("taught by", self._taught())]
