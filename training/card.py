@@ -55,7 +55,7 @@ _ESTIMATOR_LIMITS = """\
 - **Bare walls** are told from their edges alone; the deviation is larger there, and the middle of a wall may bulge.
 - **Things that move with the camera** look infinitely far to whoever learns from video; pixels that do not change are
   left out of training, those that move otherwise are not.
-- Images of fisheye lenses must be undistorted first, and a very different angle of view than that of training (60 to 80
+- Images of fisheye lenses must be undistorted first, and a very different angle of view than that of training (45 to 90
   degrees) bends depth.
 - The deviation is calibrated on held-out rendered video after each image was scaled to its truth: it does not know how
   sure the factor is."""
@@ -171,7 +171,8 @@ def shipped() -> list[str]:
 def _data(made: dict[str, Any]) -> str:
     samples = f"; {made['samples']:,} samples drawn from them" if "samples" in made else ""
     if "videos" in made:
-        return f"{made['videos']:,} videos of `training.synthetic.sequences`{samples}"
+        before = "single frames and " if any("train_geometry" in command for command in made.get("earlier", ())) else ""
+        return f"{before}{made['videos']:,} videos of `training.synthetic.sequences`{samples}"
     if "frames" not in made:
         return ""
     return f"{made['frames']:,} frames of `training.synthetic.frames`{samples}"
@@ -183,10 +184,12 @@ def _training(made: dict[str, Any]) -> str:
     minutes = made["seconds"] / 60
     spent = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{minutes:.0f} minutes"
     if "started_from" in made:
-        return (
-            f"{spent} in all; the last {made.get('steps', 0):,} steps went on from `{Path(made['started_from']).name}`"
-        )
+        return f"{spent} in all; the last {made.get('steps', 0):,} steps went on from `{_short(made['started_from'])}`"
     return f"{made.get('steps', 0):,} steps in {spent}"
+
+
+def _short(path: str) -> str:
+    return "/".join(Path(path).parts[-2:]) if path.endswith(".ckpt") else Path(path).name  # all are called last.ckpt
 
 
 def _deviation(info: WeightInfo) -> str:
@@ -203,8 +206,8 @@ def _deviation(info: WeightInfo) -> str:
 
 
 def _made(made: dict[str, Any]) -> str:
-    command = made.get("command")
-    said = f"The run itself was\n\n```bash\n{command}\n```\n\n" if command else ""
+    commands = [*made.get("earlier", ()), *([made["command"]] if made.get("command") else [])]
+    said = "The run itself was\n\n```bash\n" + "\n".join(commands) + "\n```\n\n" if commands else ""
     if "videos" in made or "offsets" in made:
         how = "`training.export_estimation`; see [training](../training_estimation.md)."
     else:

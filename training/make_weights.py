@@ -23,7 +23,7 @@ from training.synthetic.worlds import KINDS
 
 CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
-SHIPPED = ("completion-small", "jarrn", "clude")
+SHIPPED = ("completion-small", "jarrn", "clude", "estimation-small")
 FRAMES = 4_000
 WORLDS = 120  # rendered besides, to calibrate on
 VIDEOS = 700

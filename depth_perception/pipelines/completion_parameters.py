@@ -28,7 +28,7 @@ STREAMING_PARAMETERS = (
 FALLBACK_PARAMETERS = (
     P(
         "fallback.model",
-        NO_ESTIMATOR,
+        next(iter(zoo.estimators()), NO_ESTIMATOR),
         "What estimates depth from the image alone while there is no usable range data; none: depth is unknown then.",
         choices=(NO_ESTIMATOR, *ESTIMATORS),
         read_only=True,

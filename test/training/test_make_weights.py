@@ -87,9 +87,12 @@ def test_nothing_is_exported_of_a_training_that_failed(calls, monkeypatch):
     assert [call[0] for call in calls] == ["render"]
 
 
-def test_without_names_all_that_ship_are_made(calls):
+def test_without_names_all_that_ship_are_made(calls, monkeypatch):
+    monkeypatch.setattr(make_weights.sequences, "main", lambda a: calls.append(["sequences", *a]) or 0)
+    monkeypatch.setattr(make_weights.export_estimation, "main", lambda a: calls.append(["export", *a]) or 0)
     make_weights.main([])
     assert [call[2] for call in calls if call[0] == "export"] == list(make_weights.SHIPPED)
+    assert [call[0] for call in calls].count("sequences") == 1
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,8 @@ def test_mistakes_are_told_before_anything_is_rendered(calls, capsys, arguments,
 
 
 def test_every_weight_file_that_ships_can_be_made_again():
-    shipped = {name for name in zoo.LEARNED if zoo.weight_file(name).is_file()}
+    shipped = {name for name in (*zoo.LEARNED, *zoo.ESTIMATORS) if zoo.weight_file(name).is_file()}
+    assert shipped == set(make_weights.SHIPPED)
     assert shipped <= set(make_weights.available())
     assert "tiny" in make_weights.available()
 

@@ -43,6 +43,7 @@ class NetworkTask(lightning.LightningModule):
         self.compiled = compiled
         self.samples = 0  # seen in training, all processes together
         self._before = 0.0  # seconds in earlier runs
+        self.earlier: list[str] = []  # commands of the trainings whose weights this one went on from
         if start_from:
             self._take_over(weights.read(Path(start_from), family))
         self._start: float | None = None
@@ -57,7 +58,12 @@ class NetworkTask(lightning.LightningModule):
         """Go on from weights, with new samples, and count time and samples from where they were."""
         start.check({k: tuple(v.shape) for k, v in self.network.state_dict().items()})
         self.network.load_state_dict({k: torch.from_numpy(v) for k, v in start.tensors.items()}, strict=False)
-        self.samples, self._before = int(start.training.get("samples", 0)), float(start.training.get("seconds", 0))
+        self.count_on(start.training)
+
+    def count_on(self, made: dict[str, Any]) -> None:
+        """Count samples and time on from those of the training that ``made`` describes, whose weights were taken."""
+        self.samples, self._before = int(made.get("samples", 0)), float(made.get("seconds", 0))
+        self.earlier = [*made.get("earlier", ()), *([made["command"]] if made.get("command") else [])]
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
         """Follow the weights after each step."""
@@ -74,6 +80,7 @@ class NetworkTask(lightning.LightningModule):
             "machine": self._machine(),
             "precision": str(self.trainer.precision),
             **({"started_from": self.start_from} if self.start_from else {}),
+            **({"earlier": self.earlier} if self.earlier else {}),
             "command": self.command,
             "learning_rate": self.learning_rate,
             "average": self.average,

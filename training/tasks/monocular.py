@@ -92,7 +92,9 @@ class MonocularTask(NetworkTask):
         )
         if checkpoint:
             self.start_from = checkpoint
-            self._take_all(torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"])
+            loaded = torch.load(checkpoint, map_location="cpu", weights_only=False)
+            self._take_all(loaded["state_dict"])
+            self.count_on(loaded.get("made", {}))
 
     def _take_all(self, state: dict[str, Tensor]) -> None:
         """Take over what fits of a checkpoint; the network starts from the averaged weights."""
