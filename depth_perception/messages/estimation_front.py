@@ -60,18 +60,19 @@ class EstimationFront(CompletionFront):
     def assemble(self, synced: SyncedSet) -> EstimationInput:
         """Decode one set; may wait for transforms. Raises FrontError for an image that cannot be used."""
         found: tuple[str, ...] = ()
+        refused = None
         try:
             given = super().assemble(synced)
         except FrontError as error:
             if error.topic not in _RANGE_DATA or synced.other is None:
                 raise
-            found = (str(error),)
+            found, refused = (str(error),), (error.cause, error.topic, str(error))
             given = super().assemble(replace(synced, other=None, other_stamp=None, interval=None, partial=True))
         up, height, floor_notes = self._below(given.frame.frame_id, given.frame.stamp)
         values: dict[str, Any] = {field.name: getattr(given, field.name) for field in fields(given)}
         # that there is no range data is nothing to remark upon
         values["notes"] = (*found, *(note for note in given.notes if note != NO_RANGE_DATA), *floor_notes)
-        return EstimationInput(**values, up=up, height=height)
+        return EstimationInput(**values, up=up, height=height, refused=refused)
 
     def _below(self, frame_id: str, stamp: int) -> tuple[np.ndarray | None, float | None, tuple[str, ...]]:
         """Return up in the optical frame, the camera's height above the floor, and notes."""

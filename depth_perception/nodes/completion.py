@@ -24,7 +24,9 @@ from depth_perception.pipelines.model_selection import (
 )
 from depth_perception.pipelines.model_switch import ModelSwitch
 from depth_perception.pipelines.parameters import ParameterError, Value
+from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.ros.diagnostics import Level, Status
+from depth_perception.ros.statistics import RateMeter
 
 
 def check_values(values: Mapping[str, Value]) -> None:
@@ -65,7 +67,8 @@ class CompletionNode(DepthNode):
         super().__init__("completion_node", COMPLETION_PARAMETERS, check_values, **options)
         self._estimators: ModelSwitch | None = None  # what completion falls back to
         self._no_fallback = ""  # why there is nothing to fall back to, though it was asked for
-        self._last_pairing = (0, 0)  # sets and images without a partner when diagnostics last saw a new set
+        self._pairs = RateMeter()  # of sets with range data
+        self._last_pairing = (0, 0)  # pairs and images without a partner when diagnostics last saw a new pair
 
     def choice_of(self, values: Mapping[str, Value]) -> ModelChoice:
         """See ``DepthNode``."""
@@ -95,6 +98,16 @@ class CompletionNode(DepthNode):
             return EstimationFront(settings, FloorFrame(), transforms, self._on_set, self._on_refused)
         return CompletionFront(settings, transforms, self._on_set, self._on_refused)
 
+    def on_time_jump(self, reason: str) -> None:
+        """See ``DepthNode``."""
+        super().on_time_jump(reason)
+        self._pairs.reset()
+
+    def _on_set(self, synced: SyncedSet) -> None:
+        if not synced.partial:
+            self._pairs.tick(self.now() or synced.image_stamp)
+        super()._on_set(synced)
+
     def make_outputs(self) -> CompletionOutputs:
         """See ``DepthNode``."""
         return CompletionOutputs(self, self.problem)
@@ -113,7 +126,7 @@ class CompletionNode(DepthNode):
         before = pipeline.is_estimating
         estimate = pipeline.answer(given)
         if estimate is None:
-            self._skipped.add("no range data")
+            self._tell_unanswered(given)
             return None
         if pipeline.is_estimating != before:
             self._tell_change(estimate)
@@ -136,6 +149,18 @@ class CompletionNode(DepthNode):
         """Remember that there is nothing to fall back to; called on any thread."""
         self._no_fallback = f"{wish} cannot be used: {error}; without range data depth is unknown"
         self.get_logger().warning(self._no_fallback)
+
+    def _tell_unanswered(self, given: CompletionInput) -> None:
+        """Count an image without points that was left alone."""
+        refused = getattr(given, "refused", None)
+        if refused is not None:
+            cause, topic, text = refused
+            self._drops.add(cause)
+            self.problem(cause, self._topic(topic), text)
+        elif self._pipeline.is_between_scans(given.frame.stamp):
+            self._skipped.add("between two scans")
+        else:
+            self._drops.add("no_range_data")
 
     def _tell_change(self, estimate: DepthEstimate) -> None:
         """Log that range data is gone or back."""
@@ -180,17 +205,19 @@ class CompletionNode(DepthNode):
             NO_ESTIMATOR
         ):
             status.set("fallback", "off: approximate keeps images back that have no partner")
-        status.set("pair rate [Hz]", self._sets.rate(now))
-        status.set("pairs", self._sets.count)
+        status.set("pair rate [Hz]", self._pairs.rate(now))
+        status.set("pairs", self._pairs.count)
         if found.pairs:
             status.set("interval mean [s]", found.interval_mean)
             status.set("interval max [s]", found.interval_max)
         for cause, count in sorted(found.drops.items()):
             status.set(f"drops.{cause}", count)
-        sets, without = self._sets.count, found.drops.get("no_partner", 0)
-        if sets > self._last_pairing[0]:
-            self._last_pairing = (sets, without)
-        if without > self._last_pairing[1] and not self._sets.rate(now):
+        if found.partials:
+            status.set("images without a partner", found.partials)
+        pairs, without = self._pairs.count, found.drops.get("no_partner", 0) + found.partials
+        if pairs > self._last_pairing[0]:
+            self._last_pairing = (pairs, without)
+        if without > self._last_pairing[1] and not self._pairs.rate(now):
             status.remark(Level.WARN, self._unpaired(found.missed))
         return status
 

@@ -32,11 +32,13 @@ class EstimationInput(CompletionInput):
     """What the pipeline needs for one frame, and what may tell the scale: ``sparse``, the camera's pose, the floor.
 
     ``up`` (3,) is the direction against gravity in the optical frame, None if it is not known, and ``height`` how far
-    above the floor the camera is in metres, None if that is not known.
+    above the floor the camera is in metres, None if that is not known. ``refused``: cause, topic and explanation of why
+    range data that was there could not be used.
     """
 
     up: NDArray[np.float64] | None = None
     height: float | None = None
+    refused: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True)

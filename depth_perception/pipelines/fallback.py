@@ -120,7 +120,7 @@ class FallbackPipeline(CompletionPipeline):
             return self.run(given)
         stamp = given.frame.stamp
         is_answerable = self._has_estimator and self.estimation.scale.at(stamp).is_metric
-        return self.run(given) if is_answerable and not self._is_between_scans(stamp) else None
+        return self.run(given) if is_answerable and not self.is_between_scans(stamp) else None
 
     def run(self, given: CompletionInput) -> DepthEstimate:
         """Return dense depth in metres as ``CompletionPipeline.run`` does.
@@ -153,7 +153,8 @@ class FallbackPipeline(CompletionPipeline):
         self.estimation.learn(_estimation_input(given), raw)
         return True
 
-    def _is_between_scans(self, stamp: int) -> bool:
+    def is_between_scans(self, stamp: int) -> bool:
+        """True if at ``stamp`` no scan was due yet, as far as the sensor's rate is known."""
         if len(self._with_points) < _ENOUGH:
             return False
         usual = statistics.median(later - earlier for earlier, later in pairwise(self._with_points))

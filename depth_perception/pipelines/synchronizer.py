@@ -257,12 +257,12 @@ class Synchronizer:
             other_stamp = stamps[nearest]
             interval = (other_stamp - stamp) * 1e-9
             decided = SyncedSet(stamp, payload, other_stamp, self._others[nearest], interval, False)
-        elif settings.publish_partial:
-            decided = SyncedSet(stamp, payload, None, None, None, True)
         else:
-            self._drop(cause)
             self._missed = (stamps[nearest] - stamp) * 1e-9 if nearest >= 0 else None
-            return
+            if not settings.publish_partial:
+                self._drop(cause)
+                return
+            decided = SyncedSet(stamp, payload, None, None, None, True)
         self._last = stamp
         self._count(decided, 1)
         self._ready.append(decided)

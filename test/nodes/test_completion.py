@@ -397,5 +397,5 @@ def test_a_fallback_that_cannot_be_had_is_told_and_completion_goes_on(ros, model
 
 
 def test_without_a_fallback_nobody_speaks_of_it(ros, model):
-    setup = Setup(ros)
+    setup = Setup(ros, **{"fallback.model": "none"})
     assert "fallback" not in {status.task for status in setup.node.statuses()}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from depth_perception.frames import CameraFrame, CameraModel, DepthPrediction, ScaleKind, SparseDepth
+from depth_perception.models import zoo
 from depth_perception.models.estimator import NoEstimator
 from depth_perception.pipelines.completion import CompletionInput, CompletionSettings
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
@@ -159,7 +160,8 @@ def test_settings_come_from_parameters_and_change_together():
     settings = FallbackSettings.from_parameters(values)
     assert settings == FallbackSettings(EstimatorChoice("estimation-small", "auto", "cpu", "w"), 7, 1.0)
     assert settings.is_wanted
-    assert not FallbackSettings.from_parameters(COMPLETION_PARAMETERS.defaults()).is_wanted
+    assert not FallbackSettings.from_parameters({**values, "fallback.model": "none"}).is_wanted
+    assert COMPLETION_PARAMETERS.defaults()["fallback.model"] == next(iter(zoo.estimators()), "none")
     runner = pipeline()
     runner.apply(CompletionSettings.from_parameters(values), settings)
     assert runner.settings.max_depth == runner.estimation.settings.max_depth == 20
