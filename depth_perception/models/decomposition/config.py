@@ -149,6 +149,11 @@ class SceneConfig:
         return cls(path="live", channels=channels, cell=cell)
 
     @classmethod
+    def self_organised(cls, cell: float = 0.02, channels: int = 24) -> SceneConfig:
+        """Return the live path whose channels start at random, so that the losses alone must find the objects."""
+        return cls(path="live", channels=channels, cell=cell, start="random", learning_rate=0.05)
+
+    @classmethod
     def tiny(cls, path: str = "live") -> SceneConfig:
         """Return a configuration small enough for tests: 8 channels, few rays, a small network."""
         small = cls(path=path, channels=8, random_rays=64, label_rays=64, cell=0.05, points_per_image=2000)

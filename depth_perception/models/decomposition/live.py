@@ -85,7 +85,7 @@ class LiveScene:
         config, weights = self.config, self.weights
         usable = [i for i, frame in self.frames.items() if frame.sure.any()]
         objects = [self.frames[i].objects for i in usable]
-        points, groups, is_object, first = [], [], [], 0
+        points, groups, is_object = [], [], []
         for _ in range(config.images_per_step):
             frame = self.frames[usable[choose_image(objects, self.rng, config.key_share, config.key_images)]]
             sure = np.flatnonzero(frame.sure)
@@ -93,7 +93,6 @@ class LiveScene:
             points.append(frame.points[rays])
             groups.append(frame.groups[rays])
             is_object.append(frame.labels[frame.groups[rays]] > 0)
-            first += len(rays)
         for table in (self.field.fine, self.field.coarse):
             table.requires_grad_(True)
         opacity = self._opacity(torch.from_numpy(np.concatenate(points)).to(self.device))
