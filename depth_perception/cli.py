@@ -180,6 +180,8 @@ def _add_decompose(commands: Any) -> None:
     )
     parser.add_argument("--profile", choices=("live", "paper", "tiny"), default="live", help="of the model")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="where the model is fitted; default cpu")
+    parser.add_argument("--cell", type=float, default=0.0, metavar="M", help="of the model [m]; default: the profile's")
+    parser.add_argument("--block-size", type=float, default=3.0, metavar="M", help="side of a block [m]; default 3")
     parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="fit so much longer at the end")
     parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="take every K-th frame only")
@@ -266,6 +268,8 @@ def _decompose(options: argparse.Namespace) -> int:
         scene=DecompositionSettings(
             profile=options.profile,
             device=options.device,
+            cell=options.cell,
+            block_size=options.block_size,
             categories=read_categories(options.classes) if options.classes else {},
         ),
         every=at_least("--every", options.every, 1),

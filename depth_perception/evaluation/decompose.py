@@ -46,7 +46,13 @@ class DecomposeSettings:
 
     def key(self) -> dict[str, Any]:
         """Return what must be the same to go on where another run was ended."""
-        return {"source": str(self.source.resolve()), "every": self.every, "profile": self.scene.profile}
+        return {
+            "source": str(self.source.resolve()),
+            "every": self.every,
+            "profile": self.scene.profile,
+            "cell": self.scene.cell,
+            "block": self.scene.block_size,
+        }
 
 
 @dataclass
@@ -119,9 +125,7 @@ def decompose(
         if log is not None:
             log.close()
     result.objects, result.skipped, result.depth_from = len(surfaces), told(source.skipped), source.depth_from
-    shown = [
-        ScenePicture(number, frame.image, frame.labels, made.label_frame(frame)) for number, frame in pictures.kept
-    ]
+    shown = [ScenePicture(number, frame.image, frame.labels, made.label_view(frame)) for number, frame in pictures.kept]
     result.report = write_scene_report(settings.out, source.name, result, surfaces, shown, made.status())
     return result
 

@@ -209,12 +209,12 @@ class DecompositionNode(DecompositionDiagnostics):
         if self._quiet_since <= 0:
             self._quiet_since = now
         self._listener.review()
+
+    def _due(self) -> None:
         source = self.parameters.values["labels.source"]
         wants = source == "topic" or (source == "auto" and self.count_publishers(self._topic("labels")) > 0)
         if wants != self._front.settings.wants_labels:
             self._front.settings = replace(self._front.settings, wants_labels=wants)
-
-    def _due(self) -> None:
         if self._publisher is not None:
             self._publisher.put(self._newest_stamp or self.now())
 
@@ -288,6 +288,8 @@ class DecompositionNode(DecompositionDiagnostics):
         stride = int(values["output.view_stride"])
         if values["output.view"] == "model":
             small = self._scene.render_labels(frame.camera, frame.T_world_camera, stride)
+        elif values["output.view"] == "both":
+            small = self._scene.label_view(frame, stride)
         else:
             small = self._scene.label_frame(frame, stride)
         if stride == 1:

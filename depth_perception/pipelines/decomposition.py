@@ -234,7 +234,7 @@ class Decomposition:
 
     def _take_surfaces(self, block: Block) -> None:
         block.changed = False
-        meshes = block.fitter.meshes(self.settings.mesh_cell or None)
+        meshes = block.fitter.meshes(self.settings.cell or None)
         objects = {
             channel: mesh
             for channel, mesh in meshes.items()
@@ -293,6 +293,14 @@ class Decomposition:
         out = np.full(depth.shape, UNKNOWN, np.int32)
         out[known] = self.label_points(points[known])
         return out
+
+    def label_view(self, frame: PosedDepth, stride: int = 1) -> NDArray[np.int32]:
+        """Return ``label_frame``, and ``render_labels`` where that knows nothing."""
+        ids = self.label_frame(frame, stride)
+        if (ids == UNKNOWN).any():
+            rendered = self.render_labels(frame.camera, frame.T_world_camera, stride)
+            ids = np.where(ids == UNKNOWN, rendered, ids)
+        return ids
 
     def render_labels(self, camera: CameraModel, T_world_camera: Matrix, stride: int = 1) -> NDArray[np.int32]:
         """Return the ids that a camera sees, from the model alone, at every ``stride``-th row and column.
@@ -389,6 +397,8 @@ def model_maker(settings: DecompositionSettings) -> FitterMaker:
         from depth_perception.models.decomposition.fitter import SceneFitter
 
         config: SceneConfig = getattr(SceneConfig, settings.profile)()
+        if settings.cell:
+            config = replace(config, cell=settings.cell)
         return SceneFitter(config, low, high, settings.device, settings.seed)
 
     return make

@@ -19,7 +19,7 @@ PROFILES = ("live", "paper", "tiny")
 class DecompositionSettings:
     """The parameters of ``Decomposition``; each is described with the node's parameter of the same meaning.
 
-    ``profile`` names a configuration of the model, ``mesh_cell`` 0 leaves the size of the meshes' cells to it;
+    ``profile`` names a configuration of the model, ``cell`` 0 leaves the size of its cells to it;
     ``folder`` empty: a temporary one. ``categories`` maps label -> name where labels are the same in every image.
     Raises ValueError naming the field.
     """
@@ -39,7 +39,7 @@ class DecompositionSettings:
     folder: str = ""
     parked_megabytes: float = 64.0
     steps: int = 60
-    mesh_cell: float = 0.0
+    cell: float = 0.0
     least_size: float = 0.03
     least_pixels: int = 40
     categories: Mapping[int, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class DecompositionSettings:
             folder=str(values["blocks.folder"]),
             parked_megabytes=float(values["blocks.parked_megabytes"]),
             steps=int(values["optimization.steps"]),
-            mesh_cell=float(values["objects.mesh_cell"]),
+            cell=float(values["cell"]),
             least_size=float(values["objects.least_size"]),
             categories=read_categories(file) if file else {},
         )

@@ -159,6 +159,18 @@ def test_labels_of_a_view_are_the_ids_whatever_the_frame_calls_them():
             assert (ids[frame.labels == ball] == number).mean() > 0.95
 
 
+def test_the_model_labels_what_has_no_depth():
+    scene = BallScene()
+    made = decomposition(scene)
+    run(made, scene, loop(8))
+    made.surfaces()
+    frame = scene.frame(loop(8)[3])
+    holes = replace(frame, depth=np.where(np.arange(64) % 2, frame.depth, np.float32(np.nan)))
+    assert (made.label_frame(holes)[:, ::2] == -1).all()
+    ids = made.label_frame(frame)
+    assert (made.label_view(holes) == ids)[ids >= 0].mean() > 0.99
+
+
 def test_categories_come_from_the_class_map():
     scene = BallScene()
     made = decomposition(scene, categories={1: "ball", 3: "nut"})
