@@ -12,6 +12,7 @@ was. A recording that a training has seen is left out for what it trained.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import time
@@ -47,8 +48,12 @@ def beside(frame: RealFrame) -> list[RealFrame]:
     """Return other frames of a frame's recording, none for worlds, which have nothing in common."""
     if frame.recording == WORLDS:
         return []
-    frames = real_data.load_frames(frame.recording, methods.BESIDE + 1)
-    return [f for f in frames if f.name != frame.name][: methods.BESIDE]
+    return [f for f in _some_of(frame.recording) if f.name != frame.name][: methods.BESIDE]
+
+
+@functools.lru_cache(maxsize=1)
+def _some_of(recording: str) -> list[RealFrame]:
+    return real_data.load_frames(recording, methods.BESIDE + 1)
 
 
 def measure(frame: RealFrame, entries: Sequence[methods.Method], store: Store) -> None:

@@ -28,7 +28,9 @@ def recordings(monkeypatch, small_frame):
 
     monkeypatch.setattr(real_data, "load_frames", load)
     monkeypatch.setattr(estimation, "REPEATS", 1)
-    return load
+    estimation._some_of.cache_clear()
+    yield load
+    estimation._some_of.cache_clear()
 
 
 def run(out, *words):

@@ -84,3 +84,15 @@ def test_a_lidar_has_no_edges(small_frame):
     found = scores.score(small_frame.truth, replace(small_frame, truth=truth), NO_PLANE, False)
     assert np.isnan(found["boundary_f1"])
     assert found["abs_rel_median"] == 0
+
+
+def test_fitting_to_some_pixels_aligns_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(1, 5, 5000)
+    own = (truth - 0.5) / 3 * rng.normal(1, 0.01, 5000)
+    whole = scores.alignments(own, truth)
+    monkeypatch.setattr(scores, "FITTED", 700)
+    for some, every in zip(scores.alignments(own, truth), whole):
+        assert len(some) == 5000
+        np.testing.assert_allclose(some, every, rtol=0.01)
+    np.testing.assert_allclose(whole[3], truth, rtol=0.1)
