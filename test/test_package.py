@@ -30,9 +30,10 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "rerun": "rerun-sdk",
     "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
 }
 # no rosdep key that apt can install; imported on use, with a word on how to get them
-PIP_ONLY = {"rosbags", "rerun", "torch", "onnx", "onnxruntime", "safetensors", "skimage", "trimesh"}
+PIP_ONLY = {"rosbags", "rerun", "torch", "onnx", "onnxruntime", "safetensors", "skimage", "sklearn", "trimesh"}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_every_import_has_a_key(repository, dependencies):
 def test_every_import_is_installed_by_make(repository, dependencies):
     """Only ROS itself comes from elsewhere."""
     listed = set()
-    for name in ("runtime", "training", "learning", "view"):
+    for name in ("runtime", "training", "learning", "view", "dev"):
         listed |= {line.lower() for line in (repository / "requirements" / f"{name}.txt").read_text().split("\n")}
     imported = imported_modules(repository / "depth_perception") | imported_modules(repository / "training")
     for module in imported - set(sys.stdlib_module_names) - {"depth_perception", "training", "benchmarks", ""}:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.evaluation.decompose_result import DecomposeResult
 from depth_perception.evaluation.scene_report import ScenePicture, write_scene_report
 from depth_perception.evaluation.scene_sources import SourceChoice, open_source, told, with_labels
 from depth_perception.frames import PosedDepth
@@ -53,21 +54,6 @@ class DecomposeSettings:
             "cell": self.scene.cell,
             "block": self.scene.block_size,
         }
-
-
-@dataclass
-class DecomposeResult:
-    """What came of it."""
-
-    frames: int = 0
-    key_frames: int = 0
-    resumed_at: int = 0
-    seconds: float = 0.0
-    objects: int = 0
-    skipped: str = ""
-    depth_from: str = ""
-    labels_from: str = ""
-    report: Path = Path()
 
 
 def decompose(

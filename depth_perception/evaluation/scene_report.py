@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.evaluation.decompose_result import DecomposeResult
 from depth_perception.evaluation.machine import machine
 from depth_perception.evaluation.report import TEMPLATES, data_uri, picture_uri
 from depth_perception.frames import CameraModel, ObjectSurface
-from depth_perception.messages.object_markers import id_color, id_colors
 from depth_perception.pipelines.decomposition import SceneStatus
+from depth_perception.pipelines.object_colors import id_color, id_colors
 from depth_perception.pipelines.object_shapes import thinned
 from depth_perception.visualization.mesh_view import draw_meshes, look_from, turntable
-
-if TYPE_CHECKING:
-    from depth_perception.evaluation.decompose import DecomposeResult
 
 MOST_TRIANGLES = 30000  # of one object in a picture
 OVERVIEWS = ((-60.0, 35.0), (30.0, 35.0), (120.0, 35.0), (0.0, 80.0))  # azimuth, elevation in degrees

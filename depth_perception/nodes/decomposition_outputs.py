@@ -16,12 +16,13 @@ from depth_perception.geometry.camera import rays
 from depth_perception.geometry.clouds import depth_to_points
 from depth_perception.messages.image import encode_image
 from depth_perception.messages.labels import encode_labels
-from depth_perception.messages.object_markers import deletion_markers, id_colors, marker_array, object_markers
+from depth_perception.messages.object_markers import deletion_markers, marker_array, object_markers
 from depth_perception.messages.object_surface import surfaces_message
 from depth_perception.messages.point_cloud import encode_cloud
 from depth_perception.messages.types import rclpy_types
 from depth_perception.pipelines.decomposition import Snapshot
 from depth_perception.pipelines.object_changes import ChangeFeed, Changes
+from depth_perception.pipelines.object_colors import id_colors
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.topics import DECOMPOSITION_OUTPUTS
 from depth_perception.ros.qos import incompatible_subscriber, latched_qos, output_qos, overridable, policy_name

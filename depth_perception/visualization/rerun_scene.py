@@ -9,7 +9,7 @@ import numpy as np
 
 from depth_perception.frames import ObjectSurface, PosedDepth
 from depth_perception.geometry.transforms import matrix_to_quaternion
-from depth_perception.messages.object_markers import id_color
+from depth_perception.pipelines.object_colors import id_color
 from depth_perception.visualization.rerun_log import RerunLog, ViewerError
 
 

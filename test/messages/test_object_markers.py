@@ -1,7 +1,7 @@
 import numpy as np
 
 from depth_perception.frames import ObjectSurface, OrientedBox, TriangleMesh
-from depth_perception.messages.object_markers import deletion_markers, id_color, id_colors, marker_array, object_markers
+from depth_perception.messages.object_markers import deletion_markers, marker_array, object_markers
 
 
 def surface(count=2):
@@ -33,12 +33,3 @@ def test_markers_are_taken_away(types):
         ("boxes", 5, 2),
         ("names", 5, 2),
     ]
-
-
-def test_ids_have_colours_of_their_own():
-    colors = [id_color(number) for number in range(1, 40)]
-    apart = np.linalg.norm(np.diff(np.array(colors, float), axis=0), axis=1)
-    assert apart.min() > 80
-    assert len(set(colors)) > 35
-    image = id_colors(np.array([[-1, 0], [1, 2]], np.int32))
-    assert image.tolist() == [[[0, 0, 0], list(id_color(0))], [list(id_color(1)), list(id_color(2))]]

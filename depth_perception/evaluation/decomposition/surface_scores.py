@@ -89,13 +89,20 @@ def mean_score(scores: Sequence[SurfaceScore]) -> SurfaceScore:
 
 def sample_mesh(mesh: TriangleMesh, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return points (count, 3) spread evenly over the mesh, (0, 3) for one without area."""
+    return sample_faces(mesh, count, rng)[0]
+
+
+def sample_faces(
+    mesh: TriangleMesh, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return points as ``sample_mesh`` does, and the face (count,) that each lies on."""
     corners = mesh.vertices[mesh.faces].astype(np.float64)  # (m, 3, 3)
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = np.linalg.norm(np.cross(first, second), axis=1)
     if not len(area) or area.sum() <= 0:
-        return np.zeros((0, 3))
+        return np.zeros((0, 3)), np.zeros(0, np.int64)
     chosen = rng.choice(len(area), count, p=area / area.sum())
     u, v = rng.random((2, count, 1))
     over = u + v > 1  # fold the square onto the triangle
     u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
-    return corners[chosen, 0] + u * first[chosen] + v * second[chosen]
+    return corners[chosen, 0] + u * first[chosen] + v * second[chosen], chosen

@@ -42,7 +42,7 @@ class Contrastive:
     size: int = 8
     follow: float = 0.9
     concentration: float = 1.0
-    steps: int = 1500
+    steps: int = 600
     points: int = 512
     seconds: float = 300.0
     rate: float = 2e-3

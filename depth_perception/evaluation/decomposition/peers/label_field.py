@@ -37,7 +37,7 @@ class LabelField:
     """
 
     channels: int = 80
-    steps: int = 1500
+    steps: int = 600
     points: int = 1024
     seconds: float = 300.0
     rate: float = 2e-3
