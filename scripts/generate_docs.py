@@ -19,6 +19,7 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks import recovery_real, streaming  # noqa: E402
 from benchmarks.estimation_evidence import documents as estimation  # noqa: E402
 from benchmarks.evidence import documents as benchmark  # noqa: E402
+from benchmarks.evidence import object_documents as decomposition  # noqa: E402
 from depth_perception.nodes.bag_player_parameters import BAG_PLAYER_PARAMETERS  # noqa: E402
 from depth_perception.nodes.evaluation_parameters import EVALUATION_PARAMETERS  # noqa: E402
 from depth_perception.nodes.launches import argument_table  # noqa: E402
@@ -66,6 +67,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "evaluation launch": lambda: argument_table("evaluation"),
     **benchmark.PARTS,
     **estimation.PARTS,
+    **decomposition.PARTS,
     **{f"card {name}": functools.partial(card.card, name) for name in card.shipped()},
 }
 MARKED = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -7,7 +7,7 @@ import gc
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -124,9 +124,6 @@ def read_rows(path: Path) -> list[ObjectRow]:
     """Read what ``write_rows`` wrote; nothing where there is no file."""
     if not path.is_file():
         return []
-    kinds = ObjectRow.__annotations__
+    kinds = get_type_hints(ObjectRow)
     with open(path, newline="") as file:
-        return [
-            ObjectRow(**{n: {"int": int, "float": float, "str": str}[str(kinds[n])](v) for n, v in line.items()})
-            for line in csv.DictReader(file)
-        ]
+        return [ObjectRow(**{n: kinds[n](v) for n, v in line.items()}) for line in csv.DictReader(file)]

@@ -79,7 +79,8 @@ def depth_image(path: Path, depth_format: str = "millimetres") -> FloatImage:
     if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
         raise ConvertError(f"{path}: not a 16-bit depth image")
     if depth_format == "rotated":
-        metres = ((raw >> 3) | (raw << 13)).astype(np.float32) / 10000.0
+        bits = np.asarray(raw, np.uint16)
+        metres = ((bits >> 3) | (bits << 13)).astype(np.float32) / 10000.0
         return np.where(metres < LEAST_ROTATED, np.float32(np.nan), metres)
     return np.where((raw == 0) | (raw == 65535), np.nan, raw / 1000.0).astype(np.float32)
 

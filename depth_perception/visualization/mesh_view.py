@@ -69,9 +69,9 @@ def draw_meshes(
     focal, middle = np.asarray(camera.K)[[0, 1], [0, 1]], np.asarray(camera.K)[:2, 2]
     pixels = corners[:, :, :2] / corners[:, :, 2:] * focal + middle
     limit = 4 * max(width, height)  # what leaves the picture far away may not overflow
-    seen = ((pixels > -limit) & (pixels < limit)).all(axis=(1, 2))
+    seen = np.all((pixels > -limit) & (pixels < limit), axis=(1, 2))
     order = np.argsort(-corners[:, :, 2].mean(axis=1), kind="stable")
-    order = order[seen[order]]
+    order = order[np.asarray(seen)[order]]
     drawn = np.rint(pixels[order] * 2**FRACTION).astype(np.int32)
     shades = np.clip(colors[order], 0, 255).tolist()
     for triangle, shade in zip(drawn, shades):
