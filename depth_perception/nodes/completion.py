@@ -124,6 +124,10 @@ class CompletionNode(DepthNode):
         pipeline.completer = model
         pipeline.estimation.estimator = self._estimators.take(given.frame.camera.shape)
         before = pipeline.is_estimating
+        refused = getattr(given, "refused", None)
+        if refused is not None:  # told with its topic whether or not something else answers
+            cause, topic, text = refused
+            self.problem(cause, self._topic(topic), text)
         estimate = pipeline.answer(given)
         if estimate is None:
             self._tell_unanswered(given)
@@ -154,9 +158,7 @@ class CompletionNode(DepthNode):
         """Count an image without points that was left alone."""
         refused = getattr(given, "refused", None)
         if refused is not None:
-            cause, topic, text = refused
-            self._drops.add(cause)
-            self.problem(cause, self._topic(topic), text)
+            self._drops.add(refused[0])
         elif self._pipeline.is_between_scans(given.frame.stamp):
             self._skipped.add("between two scans")
         else:
