@@ -49,14 +49,12 @@ def test_a_recording_is_estimated_and_its_table_says_what_told_the_scale(shipped
     assert (tmp_path / "out" / "report.html").is_file()
     assert result.frames == 3
     found = demo_estimation.rows("box", result)
-    assert [row[:3] for row in found] == [
-        ["box", "estimation-small", "ground truth"], ["box", "estimation-small", "held-out points"]
-    ]  # fmt: skip
+    # sweeps lie apart from the images here and no fixed frame undoes the motion: held-out points score nothing
+    assert [row[:3] for row in found] == [["box", "estimation-small", "ground truth"]]
     assert found[0][7:9] == ["67 %", "points 2"]
-    assert found[1][6] == "–", "shape is scored against the truth alone"
     text = demo_estimation.text(found, "points:0.2")
     assert "points:0.2 held out" in text
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 4
 
 
 @pytest.mark.parametrize("ships", [True, False])
