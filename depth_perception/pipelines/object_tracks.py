@@ -2,7 +2,8 @@
 
 A block's channels are matched to the surfaces that it gave before by their overlap in space, one to one and as well as
 possible in sum (Kuhn 1955); what is left over looks for its continuation in neighbouring blocks, where both overlap.
-Only then is it a new object, with a number never given before.
+Only then is it a new object, with a number never given before. Sides of a thing that no view had shown together are
+objects of their own until one surface covers them: it goes by the oldest of their numbers.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from depth_perception.frames import TriangleMesh
-from depth_perception.pipelines.object_shapes import Points, agreement, surface_sample, within
+from depth_perception.pipelines.object_shapes import Points, agreement, shares_near, surface_sample, within
 
 BlockKey = tuple[int, int, int]
 SAME_CHANNEL = 0.35  # what staying in its channel is worth; overlap counts from 0 to 1
 COARSE = 4  # reaches: a surface that stays in its channel may have grown or shrunk by so much
 PATIENCE = 10  # how often a block may be fitted without a surface before it forgets where that was
+ABSORBED = 0.6  # share of a surface that another one must cover to have taken it in
+SUBSTANTIAL = 0.25  # share of the surface that took in others, which the one whose number it keeps must have had
 LEAST_SHARED = 6  # cells of both surfaces in what two blocks share, to say that they are the same
 
 
@@ -202,9 +205,28 @@ class ObjectTracks:
                 if was == channel and agreement(samples[channel], piece.sample, COARSE * settings.reach) > 0.5:
                     score[row, column] += SAME_CHANNEL
         rows, columns = linear_sum_assignment(-score)
-        return {
-            channels[row]: old[column][0] for row, column in zip(rows, columns) if score[row, column] >= settings.match
+        matched = {
+            channels[row]: old[column] for row, column in zip(rows, columns) if score[row, column] >= settings.match
         }
+        found = {channel: number for channel, (number, _, _) in matched.items()}
+        for number, _, piece in sorted(old, key=lambda entry: entry[0]):
+            holder = next((channel for channel, entry in matched.items() if entry[2] is piece), None)
+            if holder is not None and self._took_in(samples[holder], piece):
+                continue
+            takers = [c for c, sample in samples.items() if c != holder and self._took_in(sample, piece, SUBSTANTIAL)]
+            taker = max(takers, key=lambda c: len(samples[c]), default=None)
+            if taker is None or found.get(taker, number + 1) <= number:
+                continue
+            given_up = found.get(taker)
+            found[taker] = number
+            if holder is not None and found[holder] == number:  # what is left of it goes by another number
+                found[holder] = given_up if given_up is not None else self._begin()
+        return found
+
+    def _took_in(self, sample: Points, piece: Piece, substantial: float = 0.0) -> bool:
+        """Return True if ``sample`` covers what ``piece`` was, and that was no less than ``substantial`` of it."""
+        covered, share = shares_near(piece.sample, sample, self.settings.reach)
+        return covered >= ABSORBED and share >= substantial
 
     def _across(self, block: BlockKey, sample: Points, shared: Mapping[BlockKey, tuple[NDArray, NDArray]]) -> list[int]:
         """Return the ids that continue a surface in neighbouring blocks, the best first."""
@@ -266,8 +288,22 @@ class ObjectTracks:
             piece.missing += 1
             if piece.missing > PATIENCE:
                 del track.pieces[key]
-        if not track.pieces:
+        if track.pieces:
+            return
+        into = self._heir(track, pieces)
+        if into is None:
             del self.tracks[track.id]
+        else:
+            self.merge(into.id, track.id)
+
+    def _heir(self, track: Track, pieces: Mapping[tuple[BlockKey, int], Piece]) -> Track | None:
+        """Return the object that covers where an object was, None if nothing does."""
+        for other in self.tracks.values():
+            for (block, _), own in other.pieces.items():
+                is_here = other is not track and not own.missing and any(key[0] == block for key in pieces)
+                if is_here and any(self._took_in(own.sample, piece) for piece in pieces.values()):
+                    return other
+        return None
 
 
 def _sum(first: Evidence, second: Evidence) -> Evidence:

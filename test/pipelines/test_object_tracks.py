@@ -80,6 +80,39 @@ def test_two_ids_that_turn_out_to_be_one_are_joined_under_the_older(tracks):
     assert {key for key, _ in tracks.tracks[2].pieces} == {HOME, EAST}
 
 
+def part(mesh, low=-9.0, high=9.0):
+    """The faces between two values of x."""
+    x = mesh.vertices[mesh.faces].mean(axis=1)[:, 0]
+    keep = (x >= low) & (x < high)
+    used, numbers = np.unique(mesh.faces[keep], return_inverse=True)
+    return TriangleMesh(mesh.vertices[used], numbers.reshape(-1, 3).astype(np.int32), mesh.colors[used])
+
+
+def test_two_sides_seen_apart_become_the_older_object(tracks):
+    whole = ball(-1.0)
+    assert tracks.update(HOME, {1: ball(0.0), 3: ball(0.6), 2: part(whole, high=-1.03)}, {})[2] == 3
+    assert tracks.update(HOME, {1: ball(0.0), 3: ball(0.6), 2: part(whole, high=-1.03), 4: part(whole, -1.03)}, {})[
+        4
+    ] == (4)
+    for _ in range(PATIENCE + 1):  # in the channel of the younger and larger one
+        assert tracks.update(HOME, {1: ball(0.0), 3: ball(0.6), 4: whole}, {})[4] == 3
+    assert tracks.merged == {4: 3}
+
+
+def test_a_crumb_does_not_give_its_number_to_what_takes_it_in(tracks):
+    whole = ball(-1.0)
+    assert tracks.update(HOME, {1: ball(0.0), 2: part(whole, high=-1.12)}, {})[2] == 3
+    assert tracks.update(HOME, {1: ball(0.0), 2: part(whole, high=-1.12), 4: part(whole, -1.12)}, {})[4] == 4
+    assert tracks.update(HOME, {1: ball(0.0), 4: whole}, {})[4] == 4
+
+
+def test_a_number_goes_with_most_of_the_surface_and_not_with_the_channel(tracks):
+    whole = ball(-1.0)
+    tracks.update(HOME, {1: ball(0.0), 2: part(whole, high=-0.95)}, {})
+    found = tracks.update(HOME, {1: ball(0.0), 2: part(whole, high=-1.1), 4: part(whole, -1.1)}, {})
+    assert found == {1: 1, 4: 3, 2: 4}
+
+
 def test_merging_sums_what_is_known(tracks):
     tracks.tracks[1].evidence[HOME] = Evidence(2, 1.0, {"cup": 2})
     tracks.tracks[2].evidence[HOME] = Evidence(6, 0.5, {"box": 3})

@@ -118,6 +118,7 @@ class SceneFitter:
         given = np.asarray(points, np.float32)
         if given.ndim != 2 or given.shape[1] != 3:
             raise ValueError(f"points must have shape (n, 3), got {given.shape}")
+        self._take_in()
         with torch.no_grad():
             parts = [self._scene.assign(part.to(self.device)) for part in torch.from_numpy(given).split(_AT_ONCE)]
         out = [[x.cpu().numpy() for x in part] for part in parts]
@@ -129,6 +130,7 @@ class SceneFitter:
     def render(self, camera: CameraModel, T_world_camera: ArrayLike, stride: int = 1) -> Rendering:
         """Return what a pinhole camera would see, each ``stride``-th pixel of each ``stride``-th row."""
         T = np.asarray(T_world_camera, np.float64)
+        self._take_in()
         with torch.no_grad():
             if isinstance(self._scene, ReferenceScene):
                 return Rendering(*render_network(self._scene, camera, T, stride))
@@ -139,10 +141,16 @@ class SceneFitter:
 
         ``cell`` in metres is how fine: by default the configuration's. The live path has its own grid and ignores it.
         """
+        self._take_in()
         with torch.no_grad():
             if isinstance(self._scene, ReferenceScene):
                 return network_meshes(self._scene, cell or self.config.cell)
             return extract_meshes(self._scene)
+
+    def _take_in(self) -> None:
+        """Let frames that came since the last step be heard: what they showed first belongs to no channel before."""
+        if self._scene.ready:
+            self._scene.prepare()
 
     def state(self) -> dict[str, NDArray]:
         """Return all that was learned as arrays, fit for ``numpy.savez``; ``load_state`` goes on from there exactly."""

@@ -152,6 +152,21 @@ def test_channels_stay_when_frames_come_later():
     assert fitter.assign(tops()).channel.tolist() == before.tolist()
 
 
+def test_what_a_new_frame_shows_first_is_told_before_the_next_step():
+    fitter = SceneFitter(SceneConfig.tiny(), LOW, HIGH)
+    fitter.add(view(0.0, 1))
+    fitter.run(steps=30)
+    fitter.add(view(np.pi, 2))  # floor and sides that nothing was said of yet
+    floor = np.random.default_rng(0).uniform([-0.8, -0.8, 0.0], [0.8, 0.8, 0.0], (600, 3))
+    clear = (np.abs(floor[:, None, :2] - BOXES[None, :, :2]) > HALF[:2] + 0.08).any(2).all(1)
+    said = fitter.assign(floor[clear])
+    seen = said.channel >= 0
+    assert seen.sum() > 100
+    assert (said.channel[seen] == 0).mean() > 0.95
+    sizes = {k: np.ptp(mesh.vertices, axis=0).max() for k, mesh in fitter.meshes().items() if k > 0}
+    assert max(sizes.values()) < 2 * HALF.max() + 0.1
+
+
 def test_state_goes_on_bit_for_bit(tmp_path):
     first = fitted(SceneConfig.tiny(), steps=3)
     np.savez(tmp_path / "state.npz", **first.state())
