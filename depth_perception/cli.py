@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import depth_perception
+from depth_perception.cli_evaluate import add_estimate, add_evaluate
 from depth_perception.cli_options import (
+    INTERRUPTED,
     ProgressBar,
     add_parameters,
     add_runner,
@@ -28,7 +30,6 @@ from depth_perception.cli_options import (
 from depth_perception.cli_train import add_train
 
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,8 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"depth_perception {depth_perception.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_evaluate(commands)
-    _add_estimate(commands)
+    add_evaluate(commands)
+    add_estimate(commands)
     _add_decompose(commands)
     _add_view(commands)
 
@@ -104,65 +105,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_evaluate(commands: Any) -> None:
-    parser = commands.add_parser("evaluate", help="score completion on a recording and write report.html")
-    parser.add_argument("recording", type=Path, metavar="BAG", help="ROS 1 or ROS 2 recording")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: out/evaluation/<recording>")
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="model to score, also NAME@FILE with own weights, or peer:NAME; repeat to compare several",
-    )
-    parser.add_argument("--models", default="", metavar="A,B", help="the same as a comma-separated list")
-    add_runner(parser)
-    _add_protocol(parser)
-    add_topics(parser)
-    add_parameters(parser)
-    parser.set_defaults(run=_evaluate)
-
-
-def _add_estimate(commands: Any) -> None:
-    parser = commands.add_parser(
-        "estimate",
-        help="depth of a recording from its images alone: pictures, scale over time, report.html",
-        description="Estimate depth from a recording's images as the estimation node does. Points, odometry or the "
-        "floor tell the scale where there are any; points that are held out only score it.",
-    )
-    parser.add_argument("recording", type=Path, metavar="BAG", help="ROS 1 or ROS 2 recording")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: out/estimation/<recording>")
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="estimator, also NAME@FILE with own weights; repeat to compare several",
-    )
-    add_runner(parser)
-    _add_protocol(parser)
-    parser.add_argument("--no-pictures", action="store_true", help="write no depth and preview of each frame")
-    add_topics(parser)
-    add_parameters(parser, "estimation")
-    parser.set_defaults(run=_estimate)
-
-
-def _add_protocol(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--holdout",
-        default=None,
-        metavar="HOW",
-        help="points:SHARE, rings:N or none; default points:0.2, or none with ground truth",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the hold-out; default 0")
-    parser.add_argument("--truth", metavar="TOPIC|FOLDER", help="depth topic, or folder of depth pictures")
-    parser.add_argument(
-        "--truth-scale", type=float, default=0.001, metavar="M", help="metres a unit of 16-bit pictures; default 0.001"
-    )
-    parser.add_argument("--frames", type=int, default=0, metavar="N", help="stop after N frames")
-    parser.add_argument("--every", type=int, default=1, metavar="K", help="evaluate every K-th frame only")
-
-
 def _add_decompose(commands: Any) -> None:
     parser = commands.add_parser("decompose", help="build the surfaces of single objects from a recording or a folder")
     parser.add_argument("source", type=Path, metavar="BAG|FOLDER", help="recording, or folder of posed RGB-D images")
@@ -199,61 +141,6 @@ def _add_view(commands: Any) -> None:
     add_topics(parser)
     add_parameters(parser)
     parser.set_defaults(run=_view)
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from depth_perception.evaluation.model_choice import parse_models
-
-    models = parse_models(",".join([*options.model, options.models]))
-    return _score(options, "completion", models, options.out or Path("out/evaluation") / _stem(options))
-
-
-def _estimate(options: argparse.Namespace) -> int:
-    from depth_perception.evaluation.depth_pictures import DepthPictures
-    from depth_perception.evaluation.model_choice import parse_models
-
-    models = parse_models(",".join(options.model))
-    out = options.out or Path("out/estimation") / _stem(options)
-    return _score(
-        options, "estimation", models, out, None if options.no_pictures else DepthPictures(out, len(models) > 1)
-    )
-
-
-def _stem(options: argparse.Namespace) -> str:
-    return str(options.recording.resolve().stem)
-
-
-def _score(options: argparse.Namespace, task: str, models: tuple[str, ...], out: Path, on_estimate: Any = None) -> int:
-    """Run ``evaluate`` or ``estimate`` and show what it found."""
-    from depth_perception.evaluation.evaluator import EvaluationSettings, evaluate
-    from depth_perception.evaluation.holdout import Holdout
-    from depth_perception.evaluation.report import write_report
-    from depth_perception.evaluation.summary import summary_table
-    from depth_perception.evaluation.tasks import TASKS
-
-    is_folder = options.truth is not None and Path(options.truth).is_dir()
-    truth, folder = (None, Path(options.truth)) if is_folder else (options.truth, None)
-    settings = EvaluationSettings(
-        recording=options.recording,
-        topics=topic_choice(options, truth),
-        models=models,
-        holdout=None if options.holdout is None else Holdout.parse(options.holdout, options.seed),
-        seed=options.seed,
-        parameters=with_runner(given_values(options, task), options, models, task),
-        task=TASKS[task],
-        truth_folder=folder,
-        truth_scale=options.truth_scale,
-        frames=at_least("--frames", options.frames, 0),
-        every=at_least("--every", options.every, 1),
-    )
-    bar = ProgressBar()
-    result = evaluate(settings, progress=bar, on_estimate=on_estimate)
-    bar.close()
-    written = write_report(result, out)
-    print(summary_table(result))
-    for path in (*written["report"], *written["pictures"]):
-        print(path)
-    return INTERRUPTED if result.partial else 0
 
 
 def _decompose(options: argparse.Namespace) -> int:

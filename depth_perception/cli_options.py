@@ -9,6 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+INTERRUPTED = 130  # exit status after Ctrl-C, with what was done so far kept
+
+
+def stem(options: argparse.Namespace) -> str:
+    """Return what results of a recording are named after."""
+    return str(options.recording.resolve().stem)
+
 
 def add_topics(parser: argparse.ArgumentParser) -> None:
     """Let the user choose topics of a recording."""

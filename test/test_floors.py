@@ -21,6 +21,7 @@ FLOORS = {
     "evaluation": 4,
     "nodes": 5,
     "cli": 6,
+    "cli_evaluate": 6,
     "cli_options": 6,
     "cli_train": 6,
     "demo": 6,
