@@ -23,8 +23,14 @@ from training.synthetic.worlds import KINDS
 
 CONFIGS = Path(__file__).with_name("configs")
 WORK = Path(".training")
-SHIPPED = ("completion-small", "jarrn", "clude", "estimation-small")
+# in the order in which they need each other
+SHIPPED = ("completion-small", "jarrn", "clude", "estimation-small", "completion-large")
 FRAMES = 4_000
+MORE_FRAMES = (
+    "more_frames"  # of other worlds, for what must learn how far to believe a network that learned from FRAMES
+)
+MORE = 3_000
+FIRST_MORE = 100_000  # number of the first
 WORLDS = 120  # rendered besides, to calibrate on
 VIDEOS = 700
 # many worlds of every kind and few frames of each: what a network meets on a robot is another world
@@ -36,8 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     names = options.names or SHIPPED
     status = 0
-    if any(not from_video(name) or starts_from_frames(name) for name in names):
+    folders = [frame_folder(name) for name in names if not from_video(name) or starts_from_frames(name)]
+    if WORK / "frames" in folders:
         status = render(WORK / "frames", options.frames, options.processes)
+    if not status and WORK / MORE_FRAMES in folders:
+        count = min(MORE, options.frames)
+        status = render(WORK / MORE_FRAMES, count, options.processes, FIRST_MORE)
     if not status and any(from_video(name) for name in names):
         status = render_videos(WORK / "videos", options.videos, options.processes)
     for name in names:
@@ -57,9 +67,15 @@ def starts_from_frames(name: str) -> bool:
     return (CONFIGS / "start" / f"{name}.yaml").is_file()
 
 
-def render(folder: Path, count: int, processes: int) -> int:
-    """Render the frames of ``folder`` that are missing of the first ``count``."""
-    command = [str(folder), "--count", str(count), "--first-seed", "0", "--size", "240x320"]
+def frame_folder(name: str) -> Path:
+    """Return where the single frames that a network learns from are rendered."""
+    data = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()).get("data", {})
+    return WORK / (MORE_FRAMES if Path(data.get("folder", "")).name == MORE_FRAMES else "frames")
+
+
+def render(folder: Path, count: int, processes: int, first: int = 0) -> int:
+    """Render the frames of ``folder`` that are missing of the ``count`` from number ``first`` on."""
+    command = [str(folder), "--count", str(count), "--first-seed", str(first), "--size", "240x320"]
     return frames.main([*command, "--processes", str(processes)])
 
 
@@ -71,7 +87,7 @@ def render_videos(folder: Path, count: int, processes: int) -> int:
 def make(name: str, settings: Sequence[str], version: str, out: Path | None) -> int:
     """Train one network, or go on with it, and export it."""
     video = from_video(name)
-    folder = WORK / ("videos" if video else "frames")
+    folder = WORK / "videos" if video else frame_folder(name)
     checkpoint = WORK / name / "last.ckpt"
     options = [option(text) for text in settings]
     if starts_from_frames(name):

@@ -1,7 +1,8 @@
 """What the points around a cell say, one by one: the surfaces a network chooses from, and why it should.
 
 Every cell hears nine points (see ``neighborhood``), each with its plane. The hand-made weights of ``blend`` are the
-start; what they were made of is handed on, so that a network can learn better ones.
+start; what they were made of is handed on, so that a network can learn better ones. Where an estimator has said what
+shape the image shows, each point offers a second surface: that shape, moved so that it passes through the point.
 """
 
 from __future__ import annotations
@@ -28,16 +29,28 @@ class Candidates(NamedTuple):
 
     These are: log depth relative to the blend; log of the hand-made weight; distance of its point in blocks, and beyond
     the closest one's; log of the belief; change of colour on the way; log of the misfit of its plane; how far others
-    agree; how far its plane is stretched. ``cell`` int64 (9, h, w): where its point lies, as a flat index.
+    agree; how far its plane is stretched. ``cell`` int64 (9, h, w): where its point lies, as a flat index. ``moved``
+    (9, 2, h, w) is about the estimated shape through each of the points, None without one: log depth relative to the
+    blend, and how far the shape rises from the point to the cell.
     """
 
     inverse: FloatImage
     about: FloatImage
     cell: NDArray[np.int64]
+    moved: FloatImage | None = None
 
 
-def gather(points: Neighborhood, planes: Surfels, guide: FloatImage | None, settings: BlendSettings) -> Candidates:
-    """Collect the candidates of every cell; ``guide`` is float32 (channels, h, w) in [0, 1] or None."""
+def gather(
+    points: Neighborhood,
+    planes: Surfels,
+    guide: FloatImage | None,
+    settings: BlendSettings,
+    shape: FloatImage | None = None,
+) -> Candidates:
+    """Collect the candidates of every cell; ``guide`` is float32 (channels, h, w) in [0, 1] or None.
+
+    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None.
+    """
     height, width = points.shape
     log_belief = np.log(np.maximum(planes.belief, np.float32(1e-6)))
     colors = None if guide is None else guide[:, points.rows, points.columns]
@@ -47,6 +60,8 @@ def gather(points: Neighborhood, planes: Surfels, guide: FloatImage | None, sett
         near_all = np.concatenate([near_all] * HEARD)[:HEARD]
     about = np.empty((HEARD, ABOUT, height, width), np.float32)
     center_all = np.empty((height, width), np.float32)
+    moved = None if shape is None else np.empty((HEARD, 2, height, width), np.float32)
+    shape_there = None if shape is None else shape[points.rows, points.columns]
 
     log_inverse, log_residual = np.log(points.inverse), np.log(planes.residual + np.float32(1e-3))
     soft = np.float32(0.3 + 0.1 * points.block**2)
@@ -100,12 +115,17 @@ def gather(points: Neighborhood, planes: Surfels, guide: FloatImage | None, sett
         share += np.float32(1e-4)
         np.log(share, out=out[:, 1])
         logarithm = np.log(value, out=value)
-        np.subtract(np.log(center), logarithm, out=out[:, 0])
+        log_center = np.log(center)
+        np.subtract(log_center, logarithm, out=out[:, 0])
         np.subtract(logarithm, np.take(log_inverse, near), out=out[:, 8])
         out[:, 6] = np.take(log_residual, near)
+        if moved is not None and shape is not None and shape_there is not None:
+            rise = np.subtract(shape[band], np.take(shape_there, near), out=moved[:, 1, band])
+            np.subtract(log_center, np.take(log_inverse, near), out=moved[:, 0, band])
+            moved[:, 0, band] += rise
 
     parallel_map(work, bands(height, settings.bands))
-    return Candidates(center_all, about, np.take(own_cell, near_all))
+    return Candidates(center_all, about, np.take(own_cell, near_all), moved)
 
 
 def _agreement(relative: FloatImage, share: FloatImage, out: FloatImage) -> None:

@@ -2,6 +2,7 @@
 
 Every measured point carries a plane (see ``surfels``), and every cell of a grid hears nine of them. The weight-free
 completers weigh these words by hand; the refiner's network learns to, from the image and from how well they agree.
+With an estimator beside it, each point also offers the shape that the image alone shows, moved to where the point is.
 Where points are so dense that there is little to decide, the surface model answers alone.
 """
 
@@ -20,6 +21,7 @@ from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
 from depth_perception.models import candidates, neighborhood, surfels
 from depth_perception.models.blend import BlendSettings
 from depth_perception.models.candidates import ABOUT, HEARD, Candidates
+from depth_perception.models.estimator import LearnedEstimator
 from depth_perception.models.learned import Array, Prepared
 from depth_perception.models.surface import SurfaceSettings, complete
 from depth_perception.models.surfels import NARROW, SHRINKING
@@ -37,7 +39,8 @@ class RefinerConfig:
 
     ``hidden``: channels in which a candidate is judged. ``cells``: most cells of the grid, which sets its step in
     pixels unless ``step`` does. ``dense``: median distance of a pixel to the closest point, in cells, below which the
-    surface model answers alone; 0: never.
+    surface model answers alone; 0: never. ``shape``: name of the estimator whose depth points may be continued by;
+    empty: none.
     """
 
     widths: tuple[int, ...] = (16, 48, 96, 128, 160)
@@ -46,6 +49,7 @@ class RefinerConfig:
     cells: int = 20_000
     step: int = 0
     dense: float = 1.4
+    shape: str = ""
 
 
 class _Context(NamedTuple):
@@ -61,18 +65,28 @@ class RefinerMethod:
     """Learned weights for what the surface model hears."""
 
     family = "refiner"
-    input_names = ("features", "about", "cell")
 
-    def __init__(self, config: RefinerConfig | None = None):
+    def __init__(self, config: RefinerConfig | None = None, estimator: LearnedEstimator | None = None):
+        """``estimator`` stands in for the one that ``config`` names, which is otherwise loaded when first needed."""
         self.config = config or RefinerConfig()
         self.multiple = 1 << (len(self.config.widths) - 1)
+        self.input_names = ("features", "about", "cell") + (("moved",) if self.config.shape else ())
+        self._estimator = estimator
+
+    def load_parts(self, backend: str = "auto", device: str = "auto") -> None:
+        """Load the estimator that the configuration names, to run as ``backends.make_runner`` says; raises as that."""
+        if self.config.shape:
+            from depth_perception.models import zoo
+
+            self._estimator = zoo.load_estimator(self.config.shape, backend, device)
 
     def prepare(
         self, image: NDArray[np.uint8] | None, sparse: FloatImage, camera: CameraModel | None = None
     ) -> Prepared:
         """See ``Method.prepare``. Inputs: features (1, 10, h, w), about (1, 81, h, w), cell (1, 9, h, w).
 
-        No input means that the network is not asked.
+        With a ``shape`` in the configuration also moved (1, 18, h, w), zeros without an image. No input means that the
+        network is not asked.
         """
         config = self.config
         step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
@@ -86,18 +100,34 @@ class RefinerMethod:
         if image is not None:
             small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             guide = np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) * np.float32(1 / 255)
-        heard = candidates.gather(points, planes, guide, _BLEND)
+        heard = candidates.gather(points, planes, guide, _BLEND, self._shape(image, camera, points.shape))
         features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
         bottom, right = -height % self.multiple, -width % self.multiple
-        about, cell = heard.about, heard.cell
-        if bottom or right:
-            border = ((0, 0), (0, bottom), (0, right))
-            features = np.pad(features, border, mode="edge")
-            about = np.pad(about, ((0, 0), *border), mode="edge")
+        cell = heard.cell
+        if right:
             cell = cell // width * (width + right) + cell % width
-            cell = np.pad(cell, border, mode="edge")
-        inputs = features[None], about.reshape(1, HEARD * ABOUT, *about.shape[2:]), cell[None].astype(np.float32)
-        return Prepared(inputs, scale, _Context(step, (height, width), image, small, sparse))
+        inputs = [features, heard.about.reshape(HEARD * ABOUT, height, width), cell.astype(np.float32)]
+        if config.shape:
+            moved = np.zeros((HEARD, 2, height, width), np.float32) if heard.moved is None else heard.moved
+            inputs.append(moved.reshape(HEARD * 2, height, width))
+        if bottom or right:
+            inputs = [np.pad(values, ((0, 0), (0, bottom), (0, right)), mode="edge") for values in inputs]
+        context = _Context(step, (height, width), image, small, sparse)
+        return Prepared(tuple(values[None] for values in inputs), scale, context)
+
+    def _shape(
+        self, image: NDArray[np.uint8] | None, camera: CameraModel | None, grid: tuple[int, int]
+    ) -> FloatImage | None:
+        """Return the logarithm of the depth (h, w) that the image alone shows, up to a summand; None if not asked."""
+        if not self.config.shape or image is None:
+            return None
+        if self._estimator is None:
+            self.load_parts()
+        assert self._estimator is not None
+        nothing = np.zeros(image.shape[:2], np.float32)
+        depth = self._estimator.run(self._estimator.method.prepare(image, nothing, camera).inputs)[0][0, 0]
+        # between the cells of a far coarser answer; edges are for the judge to find
+        return np.asarray(cv2.resize(np.log(depth), grid[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     def finish(self, outputs: Sequence[Array], prepared: Prepared) -> DepthPrediction:
         """See ``Method.finish``."""

@@ -89,6 +89,9 @@ def load(name: str, backend: str = "auto", device: str = "auto", file: Path | st
     loaded = read_weights(name, file)
     run = backends.make_runner(loaded, backend, device)
     method = families.method(loaded.family, loaded.config)
+    load_parts = getattr(method, "load_parts", None)
+    if load_parts is not None:
+        load_parts(backend, device)
     return LearnedCompleter(name, loaded.version, method, run, loaded.calibration)
 
 

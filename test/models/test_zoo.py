@@ -138,7 +138,7 @@ def test_each_shipped_file_is_small_named_well_and_has_its_graph():
         purposes.add(onnx_graphs.file_name(loaded).rpartition("-")[0])
     graphs = sorted(zoo.FOLDER.glob("*.onnx"))
     assert sorted(file.stem.rpartition("-")[0] for file in graphs) == sorted(purposes), (
-        "type: depth_perception export NAME --graph-only depth_perception/weights"
+        "type: depth_perception export NAME depth_perception/weights --graph-only"
     )
 
 

@@ -34,6 +34,17 @@ def test_render_train_export(calls, tmp_path):
     assert export[export.index("--out") + 1] == str(tmp_path / "out" / "tiny.safetensors")
 
 
+def test_what_listens_to_an_estimator_learns_from_other_worlds(calls, tmp_path):
+    assert make_weights.main(["completion-large", "--processes", "1"]) == 0
+    render, train, export = calls
+    folder = str(tmp_path / "work" / "more_frames")
+    assert render[1] == folder
+    first, count = (int(render[render.index(name) + 1]) for name in ("--first-seed", "--count"))
+    assert first >= make_weights.FRAMES
+    assert count == make_weights.MORE
+    assert train[train.index("--data.folder") + 1] == export[export.index("--frames") + 1] == folder
+
+
 def test_an_interrupted_training_goes_on(calls, tmp_path):
     last = tmp_path / "work" / "tiny" / "last.ckpt"
     last.parent.mkdir(parents=True)

@@ -55,7 +55,13 @@ class NetworkTask(lightning.LightningModule):
         self.average = average
 
     def _take_over(self, start: weights.Weights) -> None:
-        """Go on from weights, with new samples, and count time and samples from where they were."""
+        """Go on from weights, with new samples, and count time and samples from where they were.
+
+        A network that is more than the one they belong to says with ``grown`` how to begin where that was.
+        """
+        grown = getattr(self.network, "grown", None)
+        if grown is not None:
+            start = dataclasses.replace(start, tensors=grown(start.tensors))
         start.check({k: tuple(v.shape) for k, v in self.network.state_dict().items()})
         self.network.load_state_dict({k: torch.from_numpy(v) for k, v in start.tensors.items()}, strict=False)
         self.count_on(start.training)

@@ -2,15 +2,18 @@
 
 The judge starts from the hand-made weights and adds to their logarithms, so that an untrained network already answers
 as the surface model does. It sees what is known about a candidate and what the U-Net saw at the cell and at the point:
-attention (Vaswani et al., NeurIPS 2017) over planes instead of tokens.
+attention (Vaswani et al., NeurIPS 2017) over planes instead of tokens. With a ``shape`` in the configuration it judges
+18 candidates: nine planes, and the shape that an estimator saw moved through each of the nine points.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from depth_perception.models.candidates import ABOUT, HEARD
@@ -23,6 +26,7 @@ _LARGEST = 4.0
 _SHARPEST = 30.0  # largest logit; its exponential must not overflow
 _AGREEING = 0.2  # difference of log depth at which a candidate counts half in the end
 _NARROWEST = 4e-3  # relative spread that is never undercut
+_DOUBT = -1.1  # logit of all shapes against all planes at the start: a quarter of the weight
 
 
 class RefinerNetwork(nn.Module):
@@ -35,7 +39,7 @@ class RefinerNetwork(nn.Module):
         self.config = config
         widths, hidden = config.widths, config.hidden
         self.register_buffer("units", torch.tensor(_UNITS), persistent=False)
-        self.stem = _conv(CHANNELS, widths[0])
+        self.stem = _conv(CHANNELS + bool(config.shape), widths[0])
         self.encoders = nn.ModuleList(_blocks(w, n) for w, n in zip(widths, config.blocks))
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(_conv(b, a, kernel=1) for a, b in pairwise(widths))
@@ -45,19 +49,47 @@ class RefinerNetwork(nn.Module):
         self.about = nn.Linear(ABOUT, hidden, bias=False)
         self.judge = nn.Linear(hidden, hidden)
         self.score = nn.Linear(hidden, 1)
+        if config.shape:
+            self.shape_about = nn.Linear(ABOUT, hidden, bias=False)
+            self.shape_judge = nn.Linear(hidden, hidden)
+            self.shape_score = nn.Linear(hidden, 1)
         self.rest = nn.Conv2d(widths[0], 3, 1)  # what is added to depth, log deviation, inlier
         with torch.no_grad():
-            for layer in (self.score, self.rest):
+            scores = (self.score, self.shape_score) if config.shape else (self.score,)
+            for layer in (*scores, self.rest):
                 assert layer.bias is not None
                 layer.weight.zero_()
                 layer.bias.zero_()
+            if config.shape:
+                self.shape_score.bias.fill_(_DOUBT)
             assert self.rest.bias is not None
             self.rest.bias[2] = 2.0  # most points are right
 
-    def forward(self, features: Tensor, about: Tensor, cell: Tensor) -> NetworkOutput:
+    def grown(self, tensors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Return the tensors of a network without a ``shape`` as those of this one, which begins where that one was.
+
+        Shapes are judged as planes were, and get a quarter of the weight. Anything else comes back as it is.
+        """
+        if not self.config.shape or "shape_about.weight" in tensors:
+            return tensors
+        out = dict(tensors)
+        for name in ("about.weight", "judge.weight", "judge.bias", "score.weight", "score.bias"):
+            out[f"shape_{name}"] = out[name] + np.float32(_DOUBT if name == "score.bias" else 0)
+        stem = out["stem.0.weight"]
+        out["stem.0.weight"] = np.pad(stem, ((0, 0), (0, CHANNELS + 1 - stem.shape[1]), (0, 0), (0, 0)))
+        return out
+
+    def forward(self, features: Tensor, about: Tensor, cell: Tensor, moved: Tensor | None = None) -> NetworkOutput:
         """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, h, w)."""
         batch, _, height, width = features.shape
-        x = self.stem(features)
+        words = about.reshape(batch, HEARD, ABOUT, height, width)
+        x = features
+        if moved is not None:
+            moved = moved.reshape(batch, HEARD, 2, height, width)
+            share = torch.exp(words[:, :, 1])
+            mean = (share * moved[:, :, 0]).sum(1, keepdim=True) / share.sum(1, keepdim=True)
+            x = torch.cat([features, mean.clamp(-_LARGEST, _LARGEST).to(features.dtype)], 1)
+        x = self.stem(x)
         skips = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(x)
@@ -69,31 +101,39 @@ class RefinerNetwork(nn.Module):
             x = self.decoders[level](x)
 
         cells = height * width
-        words = about.reshape(batch, HEARD, ABOUT, cells)
         here, there = (layer(x).flatten(2).transpose(1, 2) for layer in (self.here, self.there))  # (B, n, 2 hidden)
         first = torch.arange(batch, device=cell.device)[:, None, None] * cells
         where = cell.reshape(batch, HEARD, cells).long() + first
         there = there.reshape(batch * cells, -1)
         own, match = (part.reshape(batch * cells, -1) for part in here.chunk(2, -1))
         theirs, matched = there.chunk(2, -1)
-        scores = []
+        scores, shape_scores = [], []
         for heard in range(HEARD):  # one after the other stays in the cache: a third faster than all at once
             at = where[:, heard].reshape(-1)
-            known = words[:, heard].transpose(1, 2).reshape(-1, ABOUT)
+            known = words[:, heard].flatten(2).transpose(1, 2).reshape(-1, ABOUT)
+            looks = own + theirs.index_select(0, at) + match * matched.index_select(0, at)
             seen = self.about((known * self.units).clamp(-_LARGEST, _LARGEST))
-            judged = F.relu(seen + own + theirs.index_select(0, at) + match * matched.index_select(0, at))
-            scores.append(self.score(F.relu(self.judge(judged))).reshape(batch, 1, height, width))
-        score = torch.cat(scores, 1).float()
-        words = about.float().reshape(batch, HEARD, ABOUT, height, width)
-        logit = score + words[:, :, 1]
+            scores.append(self.score(F.relu(self.judge(F.relu(seen + looks)))).reshape(batch, 1, height, width))
+            if moved is not None:
+                far, rise = (moved[:, heard, i].reshape(-1, 1).to(known.dtype) for i in range(2))
+                known = torch.cat([far, known[:, 1 : ABOUT - 1], rise], 1)
+                seen = self.shape_about((known * self.units).clamp(-_LARGEST, _LARGEST))
+                judged = self.shape_score(F.relu(self.shape_judge(F.relu(seen + looks))))
+                shape_scores.append(judged.reshape(batch, 1, height, width))
+        words = words.float()
+        relative, logit = words[:, :, 0], torch.cat(scores, 1).float() + words[:, :, 1]
+        if moved is not None:
+            no_image = _SHARPEST * (1 - features[:, 7:8].float())
+            logit = torch.cat([logit, torch.cat(shape_scores, 1).float() + words[:, :, 1] - no_image], 1)
+            relative = torch.cat([relative, moved[:, :, 0].float()], 1)
         # a softmax over candidates, written out: ONNX Runtime's own takes many times as long in this direction
         weight = torch.exp((logit - logit.amax(1, keepdim=True)).clamp(-_SHARPEST, 0.0))
         weight = weight / weight.sum(1, keepdim=True)
-        change = (weight * words[:, :, 0]).sum(1, keepdim=True)
+        change = (weight * relative).sum(1, keepdim=True)
         # one step towards the surface most of the weight is on: a mean of two surfaces is on neither
-        agreed = weight / (1 + ((words[:, :, 0] - change) * (1 / _AGREEING)) ** 2)
-        change = (agreed * words[:, :, 0]).sum(1, keepdim=True) / agreed.sum(1, keepdim=True)
-        spread = (weight * (words[:, :, 0] - change).abs()).sum(1, keepdim=True)
+        agreed = weight / (1 + ((relative - change) * (1 / _AGREEING)) ** 2)
+        change = (agreed * relative).sum(1, keepdim=True) / agreed.sum(1, keepdim=True)
+        spread = (weight * (relative - change).abs()).sum(1, keepdim=True)
         rest = self.rest(x).float()
         log_depth = features[:, 3:4].float() + change + 0.1 * rest[:, :1]
         log_deviation = (torch.log(spread + _NARROWEST) + rest[:, 1:2]).clamp(-9.0, 1.5)

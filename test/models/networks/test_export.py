@@ -33,15 +33,16 @@ NOT_PLAIN = {
 INPUTS = [((96, 128), 0.01), ((33, 47), 0.6), ((81, 130), 0.002), ((70, 60), 0.004)]
 
 
-@pytest.fixture(params=["tiny", *families.names()])
+@pytest.fixture(params=["tiny", *families.names(), "refiner with a shape"])
 def untrained(request, tiny):
-    pytest.importorskip(f"depth_perception.models.networks.{request.param}")
-    return random_weights(request.param, SMALL.get(request.param))
+    family, _, more = request.param.partition(" ")
+    pytest.importorskip(f"depth_perception.models.networks.{family}")
+    return random_weights(family, {**SMALL.get(family, {}), **({"shape": "estimation-small"} if more else {})} or None)
 
 
 def graph_of(weights, embed, made={}):  # noqa: B006
     """The graph, made once."""
-    key = weights.family, embed
+    key = weights.family, str(weights.config), embed
     if key not in made:
         made[key] = onnx_graphs.to_onnx(weights, embed)
     return made[key]

@@ -43,6 +43,70 @@ def prepared(method, disputed=True, image=True):
     return method.prepare(picture, sparse, None)
 
 
+SHAPED = RefinerConfig(**{**vars(SMALL), "shape": "estimation-small"})
+
+
+class Seer:
+    """An estimator's run and method: what it sees in an image is given."""
+
+    def __init__(self, depth):
+        self.depth, self.method = depth.astype(np.float32), self
+
+    def prepare(self, image, sparse, camera):
+        return type("Prepared", (), {"inputs": (image,)})
+
+    def run(self, inputs):
+        return (self.depth[None, None],)
+
+
+def shaped(seed=0):
+    """A network that hears of shapes and began where one without them was, and that one."""
+    torch.manual_seed(seed)
+    plain = lively(networks.build("refiner", SMALL).eval())
+    network = networks.build("refiner", SHAPED).eval()
+    tensors = {name: tensor.numpy() for name, tensor in plain.state_dict().items()}
+    grown = network.grown(tensors)
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in grown.items()})
+    assert network.grown(grown) is grown
+    assert plain.grown(tensors) is tensors
+    return network, plain
+
+
+def test_one_that_hears_of_shapes_begins_where_the_other_was():
+    network, plain = shaped()
+    method = RefinerMethod(SHAPED, Seer(np.ones((3, 4))))
+    assert method.input_names == ("features", "about", "cell", "moved")
+    with torch.no_grad():
+        without = prepared(method, image=False)
+        assert not without.inputs[3].any()
+        same = plain(*map(torch.from_numpy, prepared(RefinerMethod(SMALL), image=False).inputs))
+        assert torch.allclose(network(*map(torch.from_numpy, without.inputs)).depth, same.depth, rtol=1e-4)
+        output = network(*map(torch.from_numpy, prepared(method).inputs))
+    weight = output.extra["weight"]
+    assert weight.shape[1] == 2 * HEARD
+    assert 0.1 < weight[:, HEARD:].sum(1).mean() < 0.4
+    assert torch.allclose(weight.sum(1), torch.ones_like(weight[:, 0]), atol=1e-5)
+
+
+def test_a_believed_shape_lies_through_the_points():
+    network, _ = shaped()
+    rows, columns = np.mgrid[:40, :50]
+    truth = np.exp(0.4 * np.sin(columns / 8) + 0.01 * rows)  # nothing that nine planes could say between few points
+    rng = np.random.default_rng(0)
+    sparse = np.where(rng.random(truth.shape) < 0.01, truth, 0).astype(np.float32)
+    method = RefinerMethod(SHAPED, Seer(7.0 * truth))
+    given = method.prepare(np.zeros((40, 50, 3), np.uint8), sparse, None)
+    misses = []
+    for belief in (-20.0, 20.0):
+        with torch.no_grad():
+            network.shape_score.bias.fill_(belief)
+            network.rest.weight.zero_()
+            depth = network(*map(torch.from_numpy, given.inputs)).depth[0, 0, :40, :50].numpy() * given.scale
+        misses.append(np.abs(depth / truth - 1).mean())
+    assert misses[1] < 1e-3
+    assert misses[0] > 0.01
+
+
 @pytest.mark.parametrize("shape", [(32, 32), (64, 96), (16, 4)])
 def test_answers_are_as_large_as_the_grid(network, shape):
     with torch.no_grad():
