@@ -114,6 +114,7 @@ class RecordingSource:
             )
         self.count = self._replay.image_count
         self.depth_from = str(topics.points or topics.depth)
+        self._has_points = bool(topics.points)  # however many they are in a small image, they lie on lines
         self.labels = choice.labels or self._find_labels()
         self.skipped: dict[str, int] = {}
         self._pipeline: CompletionPipeline | None = None
@@ -146,7 +147,7 @@ class RecordingSource:
                 self.skipped[reason] = self.skipped.get(reason, 0) + 1
                 continue
             frame = given.frame
-            if len(given.sparse) >= DENSE * frame.image.shape[0] * frame.image.shape[1]:
+            if not self._has_points and len(given.sparse) >= DENSE * frame.image.shape[0] * frame.image.shape[1]:
                 depth = given.sparse.image()
                 posed = PosedDepth(
                     frame.stamp,

@@ -81,8 +81,13 @@ class DecompositionNode(DecompositionDiagnostics):
     # -- transitions ----------------------------------------------------------------------------
 
     def set_up(self) -> None:
-        """Begin an empty scene, create publishers and listen to transforms."""
+        """Begin an empty scene, create publishers and listen to transforms.
+
+        Raises ModelError or SegmenterError if what the parameters ask for cannot be had, before any frame waits for it.
+        """
         values = self.parameters.values
+        if values["labels.source"] != "topic":
+            self._segmenter()
         self._scene = Decomposition(DecompositionSettings.from_parameters(values))
         self._listener = TransformListener(self, self.problem, float(values["transform.timeout"]))
         settings = DecompositionFrontSettings.from_parameters(values, values["labels.source"] == "topic")
@@ -140,7 +145,7 @@ class DecompositionNode(DecompositionDiagnostics):
 
     def tear_down(self) -> None:
         """Destroy publishers and forget the scene."""
-        self._worker = self._publisher = None
+        self._worker = self._publisher = self._segment = None
         for name in ("_listener", "_outputs"):
             if hasattr(self, name):
                 getattr(self, name).close()

@@ -15,21 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.frames import CameraModel, ObjectSurface, PosedDepth
-from depth_perception.geometry.camera import rays
+from depth_perception.frames import ObjectSurface, PosedDepth
 from depth_perception.geometry.transforms import check_transform
 from depth_perception.pipelines.block_pool import BlockPool
 from depth_perception.pipelines.decomposition_settings import DecompositionSettings
 from depth_perception.pipelines.key_frames import KeyFrames
+from depth_perception.pipelines.object_shapes import without_specks
 from depth_perception.pipelines.object_surfaces import SurfaceBook, whole_mesh
 from depth_perception.pipelines.object_tracks import BlockKey, Evidence, ObjectTracks
-from depth_perception.pipelines.scene_blocks import Block, Fitter, FitterMaker, sightings_of
+from depth_perception.pipelines.scene_blocks import Block, FitterMaker, sightings_of
+from depth_perception.pipelines.scene_model import model_maker
 from depth_perception.pipelines.scene_store import SceneContents, read_scene, write_scene
+from depth_perception.pipelines.scene_views import SceneViews
 
-Matrix = NDArray[np.float64]
 SAMPLED = 4000  # pixels of a frame that decide what it sees
-UNKNOWN = -1
-FAR = 1e9  # metres: behind everything whose depth is known
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,16 @@ class SceneStatus:
     reasons: Mapping[str, int]
 
 
-class Decomposition:
-    """A scene of objects that grows with the frames it is given."""
+class Decomposition(SceneViews):
+    """A scene of objects that grows with the frames it is given, and what a camera sees of it."""
 
     def __init__(self, settings: DecompositionSettings | None = None, make_fitter: FitterMaker | None = None):
         """Begin an empty scene; ``make_fitter(low, high)`` stands in for the model of ``settings``."""
+        super().__init__()
         self.settings = settings or DecompositionSettings()
         self.pool = BlockPool(self.settings, make_fitter or model_maker(self.settings))
         self._key_frames = KeyFrames(self.settings.key_frames)
         self._world = 0
-        self._rays: dict[tuple, NDArray[np.float32]] = {}  # by size and K of the camera
         self.last_report: Any = None  # of the fitter that worked last
         self._begin_world()
 
@@ -140,28 +139,17 @@ class Decomposition:
             frame,
             camera=camera,
             depth=depth,
-            image=np.ascontiguousarray(frame.image[::step, ::step]),
+            image=np.require(frame.image[::step, ::step], requirements=["C", "W"]),  # torch takes no read-only array
             labels=np.ascontiguousarray(frame.labels[::step, ::step], np.int32),
             standard_deviation=None if deviation is None else np.ascontiguousarray(deviation[::step, ::step]),
         )
-
-    def _world_points(self, frame: PosedDepth) -> NDArray[np.float32]:
-        """Return (h, w, 3) in the world, NaN where depth is unknown."""
-        key = (frame.camera.shape, frame.camera.K.tobytes())
-        if key not in self._rays:
-            if len(self._rays) > 3:
-                self._rays.clear()
-            self._rays[key] = rays(frame.camera)
-        points = self._rays[key] * frame.depth[..., None]
-        T = frame.T_world_camera
-        return (points @ T[:3, :3].T.astype(np.float32) + T[:3, 3].astype(np.float32)).astype(np.float32)
 
     def _sample(self, frame: PosedDepth) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Return world points (n, 3) and labels (n,) of an even choice of the known pixels."""
         assert frame.labels is not None
         known = np.flatnonzero(np.isfinite(frame.depth))
         known = known[:: max(len(known) // SAMPLED, 1)]
-        return self._world_points(frame).reshape(-1, 3)[known], frame.labels.reshape(-1)[known]
+        return self.world_points(frame).reshape(-1, 3)[known], frame.labels.reshape(-1)[known]
 
     def _park_unused(self, needed: set[BlockKey]) -> None:
         spare = self.pool.spare(needed)
@@ -235,11 +223,9 @@ class Decomposition:
     def _take_surfaces(self, block: Block) -> None:
         block.changed = False
         meshes = block.fitter.meshes(self.settings.cell or None)
-        objects = {
-            channel: mesh
-            for channel, mesh in meshes.items()
-            if channel > 0 and len(mesh.faces) and np.ptp(mesh.vertices, axis=0).max() >= self.settings.least_size
-        }
+        whole = {channel: without_specks(mesh) for channel, mesh in meshes.items() if channel > 0 and len(mesh.faces)}
+        least = self.settings.least_size
+        objects = {channel: mesh for channel, mesh in whole.items() if np.ptp(mesh.vertices, axis=0).max() >= least}
         found = self.tracks.update(block.key, objects, self.pool.grid.shared(block.key))
         self._take_evidence(block, found)
 
@@ -268,65 +254,6 @@ class Decomposition:
     def _build(self) -> None:
         objects = self._book.build(self.tracks, self.pool)
         self.snapshot = Snapshot(objects, dict(self.tracks.merged), str(self._world))
-
-    # -- views ----------------------------------------------------------------------------------
-
-    def label_points(self, points: NDArray) -> NDArray[np.int32]:
-        """Return the id at each of ``points`` (n, 3) in the world: 0 background, -1 where no block in memory knows."""
-        points = np.asarray(points, np.float32).reshape(-1, 3)
-        out = np.full(len(points), UNKNOWN, np.int32)
-        if self.pool.lattice is None or not len(points):
-            return out
-        homes = self.pool.grid.keys(points)
-        for key, block in self.pool.live.items():
-            inside = np.all(homes == key, axis=1)
-            if block.steps and inside.any():
-                out[inside] = self._ids(key, block.fitter.assign(points[inside]).channel)
-        return out
-
-    def label_frame(self, frame: PosedDepth, stride: int = 1) -> NDArray[np.int32]:
-        """Return the id at every ``stride``-th row and column by its depth: 0 background, -1 where that is unknown."""
-        points = self._world_points(frame)[::stride, ::stride]
-        depth = frame.depth[::stride, ::stride]
-        with np.errstate(invalid="ignore"):
-            known = (depth > 0) & (depth <= self.settings.max_depth)
-        out = np.full(depth.shape, UNKNOWN, np.int32)
-        out[known] = self.label_points(points[known])
-        return out
-
-    def label_view(self, frame: PosedDepth, stride: int = 1) -> NDArray[np.int32]:
-        """Return ``label_frame``, and ``render_labels`` where that knows nothing."""
-        ids = self.label_frame(frame, stride)
-        if (ids == UNKNOWN).any():
-            rendered = self.render_labels(frame.camera, frame.T_world_camera, stride)
-            ids = np.where(ids == UNKNOWN, rendered, ids)
-        return ids
-
-    def render_labels(self, camera: CameraModel, T_world_camera: Matrix, stride: int = 1) -> NDArray[np.int32]:
-        """Return the ids that a camera sees, from the model alone, at every ``stride``-th row and column.
-
-        0 background, -1 where nothing was ever seen. Of several blocks the nearest surface counts.
-        """
-        shape = -(-camera.height // stride), -(-camera.width // stride)
-        out, nearest = np.full(shape, UNKNOWN, np.int32), np.full(shape, np.inf, np.float32)
-        for key, block in self.pool.live.items():
-            if not block.steps:
-                continue
-            seen = block.fitter.render(camera, T_world_camera, stride)
-            ids = self._ids(key, seen.labels)
-            depth = np.where(np.isfinite(seen.depth), seen.depth, np.float32(FAR))
-            closer = (ids != UNKNOWN) & (depth < nearest)
-            out[closer], nearest[closer] = ids[closer], depth[closer]
-        return out
-
-    def _ids(self, key: BlockKey, channels: NDArray) -> NDArray[np.int32]:
-        """Return ids for channels of a block; -1 for channels that are no object yet."""
-        table = np.full(max(int(channels.max(initial=0)), 0) + 2, UNKNOWN, np.int32)
-        table[0] = 0
-        for channel, number in self.tracks.channels(key).items():
-            if channel < len(table) - 1:
-                table[channel] = number
-        return table[channels]  # -1 is the last entry
 
     # -- by command -----------------------------------------------------------------------------
 
@@ -387,18 +314,3 @@ class Decomposition:
             mesh_bytes=sum(mesh.vertices.nbytes + mesh.faces.nbytes for mesh in meshes),
             reasons=dict(self._reasons),
         )
-
-
-def model_maker(settings: DecompositionSettings) -> FitterMaker:
-    """Return what makes the model of a block; torch is imported with the first one."""
-
-    def make(low: Matrix, high: Matrix) -> Fitter:
-        from depth_perception.models.decomposition.config import SceneConfig
-        from depth_perception.models.decomposition.fitter import SceneFitter
-
-        config: SceneConfig = getattr(SceneConfig, settings.profile)()
-        if settings.cell:
-            config = replace(config, cell=settings.cell)
-        return SceneFitter(config, low, high, settings.device, settings.seed)
-
-    return make

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from depth_perception.frames import OrientedBox, TriangleMesh
 
 Points = NDArray[np.float32]
+SPECK = 0.01  # share of a mesh's area
 
 
 def oriented_box(points: NDArray) -> OrientedBox:
@@ -88,6 +91,24 @@ def crop_mesh(mesh: TriangleMesh, keep: NDArray[np.bool_]) -> TriangleMesh:
     used, renumbered = np.unique(faces, return_inverse=True)
     colors = None if mesh.colors is None else mesh.colors[used]
     return TriangleMesh(mesh.vertices[used], renumbered.reshape(-1, 3).astype(np.int32), colors)
+
+
+def without_specks(mesh: TriangleMesh) -> TriangleMesh:
+    """Return a mesh without its connected parts of less than SPECK of its area.
+
+    They come of stray pixels between two surfaces, and one of them far away would spoil the box of an object.
+    """
+    if not len(mesh.faces):
+        return mesh
+    first, second = mesh.faces[:, [0, 1]].reshape(-1), mesh.faces[:, [1, 2]].reshape(-1)
+    size = len(mesh.vertices)
+    edges = coo_matrix((np.ones(len(first), np.int8), (first, second)), (size, size))
+    count, part = connected_components(edges, directed=False)
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]].astype(np.float64) for corner in range(3))
+    of_face = part[mesh.faces[:, 0]]
+    areas = np.bincount(of_face, np.linalg.norm(np.cross(b - a, c - a), axis=1), count)
+    keep = (areas >= SPECK * areas.sum())[of_face]
+    return mesh if keep.all() else crop_mesh(mesh, keep)
 
 
 def join_meshes(meshes: Iterable[TriangleMesh]) -> TriangleMesh:

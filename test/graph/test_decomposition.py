@@ -14,6 +14,7 @@ pytest.importorskip("skimage")
 pytest.importorskip("std_srvs.srv")
 from ball_scene import FRAME, BallScene, loop
 from nav_msgs.msg import Odometry
+from object_listener import Listener
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import Trigger
@@ -23,7 +24,6 @@ from depth_perception.geometry.transforms import matrix_to_quaternion
 from depth_perception.messages.camera_info import info_from_camera
 from depth_perception.messages.image import encode_depth, encode_image
 from depth_perception.messages.labels import decode_labels, encode_labels
-from depth_perception.messages.object_surface import surfaces_from_message
 from depth_perception.messages.transform import tf_message, transform_message
 from depth_perception.messages.types import rclpy_types
 
@@ -94,41 +94,6 @@ class Feed:
             return condition()
 
         return self.observer.wait(look, what, timeout)
-
-
-class Listener:
-    """Puts ObjectSurfaceArrays together as any listener would."""
-
-    def __init__(self, observer, topic="/objects", qos=10):
-        from depth_perception.msg import ObjectSurfaceArray
-
-        self.messages = observer.collect(ObjectSurfaceArray, topic, qos)
-        self.objects, self._read, self.told = {}, 0, 0
-
-    def now(self):
-        for message in self.messages[self._read :]:
-            assert message.header.frame_id == "odom"
-            update = surfaces_from_message(message)
-            if update.is_complete:
-                self.objects = {}
-            self.objects.update({surface.id: surface for surface in update.objects})
-            for number in update.removed:
-                self.objects.pop(number, None)
-            self.told += len(update.objects)
-            self._read += 1
-        return self.objects
-
-    def matched(self, balls):
-        """Ball -> id of the object at its place, None where there is none."""
-        found = {}
-        for index, ball in enumerate(balls):
-            near = [
-                (np.linalg.norm(surface.box.center - ball[:3]), surface.id)
-                for surface in self.now().values()
-                if np.linalg.norm(surface.box.center - ball[:3]) < ball[3]
-            ]
-            found[index] = min(near)[1] if near else None
-        return found
 
 
 def status(observer, task="decomposition"):

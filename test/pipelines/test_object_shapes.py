@@ -11,6 +11,7 @@ from depth_perception.pipelines.object_shapes import (
     shares_near,
     surface_sample,
     thinned,
+    without_specks,
 )
 
 
@@ -54,6 +55,21 @@ def test_agreement_of_a_part_with_the_whole():
     assert covered == pytest.approx(0.25)
     assert agreement(line, line, 0.015) == 1.0
     assert agreement(line, line + np.float32([0, 1, 0]), 0.015) == 0.0
+
+
+def square(side, corner):
+    """A square of two triangles, with a colour of its own."""
+    vertices = np.array([[0, 0, 0], [side, 0, 0], [side, side, 0], [0, side, 0]], np.float32) + np.float32(corner)
+    return TriangleMesh(vertices, np.array([[0, 1, 2], [0, 2, 3]], np.int32), np.full((4, 3), 7, np.uint8))
+
+
+def test_specks_go_and_parts_of_some_size_stay():
+    object_ = join_meshes([square(1.0, (0, 0, 0)), square(0.2, (0, 0, 2))])
+    kept = without_specks(join_meshes([object_, square(0.09, (50, 0, 0))]))  # 0.8 % of the area
+    assert np.array_equal(kept.vertices, object_.vertices)
+    assert np.array_equal(kept.faces, object_.faces)
+    assert np.array_equal(kept.colors, object_.colors)
+    assert without_specks(object_) is object_
 
 
 def test_meshes_are_cropped_and_joined():

@@ -42,15 +42,20 @@ def lifted(pose: np.ndarray, by: float) -> np.ndarray:
 class BallScene:
     """Balls (n, 4) of centre and radius on the floor z = 0."""
 
-    def __init__(self, balls: Any = ((0.35, 0.0, 0.15, 0.15), (-0.3, 0.25, 0.12, 0.12), (-0.1, -0.35, 0.1, 0.1))):
+    def __init__(
+        self,
+        balls: Any = ((0.35, 0.0, 0.15, 0.15), (-0.3, 0.25, 0.12, 0.12), (-0.1, -0.35, 0.1, 0.1)),
+        camera: CameraModel | None = None,
+    ):
         self.balls = np.asarray(balls, float)
-        self.camera = CameraModel.pinhole(55.0, 55.0, 31.5, 23.5, 64, 48)
+        self.camera = camera or CameraModel.pinhole(55.0, 55.0, 31.5, 23.5, 64, 48)
 
     def frame(self, pose: np.ndarray, stamp: int = START, shuffle: int | None = None) -> PosedDepth:
         """Labels 1.. in the order of the balls, or in a random order and with gaps for the seed ``shuffle``."""
         camera = self.camera
+        K = camera.K
         rows, columns = np.mgrid[: camera.height, : camera.width]
-        rays = np.stack([(columns - 31.5) / 55.0, (rows - 23.5) / 55.0, np.ones(rows.shape)], axis=-1)
+        rays = np.stack([(columns - K[0, 2]) / K[0, 0], (rows - K[1, 2]) / K[1, 1], np.ones(rows.shape)], axis=-1)
         directions = rays @ pose[:3, :3].T
         origin = pose[:3, 3]
         depth = np.full(rows.shape, np.inf)
