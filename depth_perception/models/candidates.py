@@ -2,7 +2,8 @@
 
 Every cell hears nine points (see ``neighborhood``), each with its plane. The hand-made weights of ``blend`` are the
 start; what they were made of is handed on, so that a network can learn better ones. Where an estimator has said what
-shape the image shows, each point offers a second surface: that shape, moved so that it passes through the point.
+shape the image shows, each point offers a second surface: that shape, moved so that it passes through the point. And
+there are the triangles between points, which foresee nothing.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ class Candidates(NamedTuple):
     the closest one's; log of the belief; change of colour on the way; log of the misfit of its plane; how far others
     agree; how far its plane is stretched. ``cell`` int64 (9, h, w): where its point lies, as a flat index. ``moved``
     (9, 2, h, w) is about the estimated shape through each of the points, None without one: log depth relative to the
-    blend, and how far the shape rises from the point to the cell.
+    blend, and how far the shape rises from the point to the cell. ``between`` (2, h, w) is about the triangles between
+    points, None if they were not asked for: log depth relative to the blend, and 1 inside of them or 0.
     """
 
     inverse: FloatImage
     about: FloatImage
     cell: NDArray[np.int64]
     moved: FloatImage | None = None
+    between: FloatImage | None = None
 
 
 def gather(
@@ -46,10 +49,12 @@ def gather(
     guide: FloatImage | None,
     settings: BlendSettings,
     shape: FloatImage | None = None,
+    triangles: FloatImage | None = None,
 ) -> Candidates:
     """Collect the candidates of every cell; ``guide`` is float32 (channels, h, w) in [0, 1] or None.
 
-    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None.
+    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None. ``triangles`` (h, w): inverse depth between
+    points, as ``triangles.interpolate`` returns it, or None.
     """
     height, width = points.shape
     log_belief = np.log(np.maximum(planes.belief, np.float32(1e-6)))
@@ -125,7 +130,13 @@ def gather(
             moved[:, 0, band] += rise
 
     parallel_map(work, bands(height, settings.bands))
-    return Candidates(center_all, about, np.take(own_cell, near_all), moved)
+    between = None
+    if triangles is not None:
+        closest = np.take_along_axis(near_all, about[:, 2].argmin(0)[None], 0)[0]
+        inside = np.isfinite(triangles)
+        value = np.where(inside, triangles, points.inverse[closest])  # beyond them what the closest point measured
+        between = np.stack([np.log(center_all / value), inside]).astype(np.float32)
+    return Candidates(center_all, about, np.take(own_cell, near_all), moved, between)
 
 
 def _agreement(relative: FloatImage, share: FloatImage, out: FloatImage) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
-from depth_perception.models import candidates, neighborhood, surfels
+from depth_perception.models import candidates, neighborhood, surfels, triangles
 from depth_perception.models.blend import BlendSettings
 from depth_perception.models.candidates import ABOUT, HEARD, Candidates
 from depth_perception.models.estimator import LearnedEstimator
@@ -30,6 +30,7 @@ from depth_perception.models.upsample import enlarge, enlarge_guided
 CHANNELS = 10
 _BLEND = BlendSettings()
 _FEW = 5_000  # points up to which plane fits take three iterations each, beyond two
+_BELIEVED = 0.1  # least belief in a point that may be the corner of a triangle
 _DENSE_GRID = 200_000  # most cells on which distances decide how dense points are
 
 
@@ -40,7 +41,7 @@ class RefinerConfig:
     ``hidden``: channels in which a candidate is judged. ``cells``: most cells of the grid, which sets its step in
     pixels unless ``step`` does. ``dense``: median distance of a pixel to the closest point, in cells, below which the
     surface model answers alone; 0: never. ``shape``: name of the estimator whose depth points may be continued by;
-    empty: none.
+    empty: none. ``between``: whether the triangles between points are offered as well.
     """
 
     widths: tuple[int, ...] = (16, 48, 96, 128, 160)
@@ -50,6 +51,7 @@ class RefinerConfig:
     step: int = 0
     dense: float = 1.4
     shape: str = ""
+    between: bool = False
 
 
 class _Context(NamedTuple):
@@ -70,7 +72,8 @@ class RefinerMethod:
         """``estimator`` stands in for the one that ``config`` names, which is otherwise loaded when first needed."""
         self.config = config or RefinerConfig()
         self.multiple = 1 << (len(self.config.widths) - 1)
-        self.input_names = ("features", "about", "cell") + (("moved",) if self.config.shape else ())
+        more = {"moved": bool(self.config.shape), "between": self.config.between}
+        self.input_names = ("features", "about", "cell", *(name for name, wanted in more.items() if wanted))
         self._estimator = estimator
 
     def load_parts(self, backend: str = "auto", device: str = "auto") -> None:
@@ -85,8 +88,8 @@ class RefinerMethod:
     ) -> Prepared:
         """See ``Method.prepare``. Inputs: features (1, 10, h, w), about (1, 81, h, w), cell (1, 9, h, w).
 
-        With a ``shape`` in the configuration also moved (1, 18, h, w), zeros without an image. No input means that the
-        network is not asked.
+        With a ``shape`` in the configuration also moved (1, 18, h, w), zeros without an image; with ``between`` also
+        between (1, 2, h, w). No input means that the network is not asked.
         """
         config = self.config
         step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
@@ -100,7 +103,8 @@ class RefinerMethod:
         if image is not None:
             small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             guide = np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) * np.float32(1 / 255)
-        heard = candidates.gather(points, planes, guide, _BLEND, self._shape(image, camera, points.shape))
+        between = triangles.interpolate(points, planes.belief > _BELIEVED) if config.between else None
+        heard = candidates.gather(points, planes, guide, _BLEND, self._shape(image, camera, points.shape), between)
         features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
         bottom, right = -height % self.multiple, -width % self.multiple
         cell = heard.cell
@@ -110,6 +114,8 @@ class RefinerMethod:
         if config.shape:
             moved = np.zeros((HEARD, 2, height, width), np.float32) if heard.moved is None else heard.moved
             inputs.append(moved.reshape(HEARD * 2, height, width))
+        if heard.between is not None:
+            inputs.append(heard.between)
         if bottom or right:
             inputs = [np.pad(values, ((0, 0), (0, bottom), (0, right)), mode="edge") for values in inputs]
         context = _Context(step, (height, width), image, small, sparse)

@@ -1,8 +1,10 @@
-"""A first guess of the objects: masks of different views that the other views show as one thing.
+"""A first guess of the objects: what the masks of all views, each with its own numbers, say together.
 
-No number is compared across views. A mask is *contained* in a mask of another view if most of what that view sees of
-it lies in there. Two masks are of one object if most of the views that see both contain both in one mask, and a mask
-that most views tear apart shows several objects at once and has no say (view consensus, Yan et al., CVPR 2024).
+Regions that masks hold together more often than not become objects (``agreement``). Then every view is taken as an
+observer with errors of its own: how likely it shows an object under each of its masks is counted, and each place
+goes to the object under which all that was observed there is most likely, in turns (Dawid and Skene, 1979). So a mask
+over two things does not speak for either of them against the other, the pieces of one thing speak for it alike, and
+a view that misses a thing leaves open where it is.
 """
 
 from __future__ import annotations
@@ -13,176 +15,166 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
+from depth_perception.models.decomposition.agreement import join
 from depth_perception.models.decomposition.key_frame import LabelledPoints
 
-_SEEN = 0.3  # share of a mask that a view must see to be asked
-_CONTAINED = 0.8  # share of what it sees that must lie in one mask
-_TORN = 0.45  # share of the views asked that may tear a mask apart
-_AGREED = 0.5  # share of the views that see both which must show two masks as one
-_ROUNDS = 6
-_PURE = 0.6  # share of the other masks' votes in a mask that must be for one object
-_ITERATIONS = 8
-_SAME = 0.5  # votes that two objects have in places of both, for each of the smaller's own, if they are one
+FLOOR = 0.05  # chance that a view shows anything anywhere
+_MOST_REGIONS = 2500
+_THING = 0.5  # share of views that must show a region as some thing
+_UNSURE = 3.0  # places that an object's counts in a view are mixed with
+_ROUNDS = 4
+_ALONE = 0.5  # share of a mask that an object must have for it to be the object's own
+_OWN = 0.2  # share of the views of an object that must have a mask of its own
 
 
 class Consensus(NamedTuple):
-    """``masks`` lists (image, group) of every mask of an object, (m, 2); ``object`` (m,) counts from 0, -1 no say."""
+    """``evidence`` holds float32 (g, 1 + objects) for each frame: what each of its labels says for each object.
 
-    masks: NDArray[np.int64]
-    object: NDArray[np.int64]
+    It is the logarithm of how much more likely than by mistake the view shows the object there; 0 says nothing, and
+    column 0 is the background.
+    """
+
+    evidence: list[NDArray[np.float32]]
     objects: int
 
 
-def find_consensus(frames: Sequence[LabelledPoints], places: Sequence[NDArray[np.int64]], smallest: int) -> Consensus:
-    """Group the masks of all frames into objects.
+class _Seen(NamedTuple):
+    """What frames show: ``place`` and ``group`` (n,) of each observation of a frame, dense numbers from 0."""
 
-    ``places`` name, for each frame, the place in space (n,) that each of its points lies at: equal numbers are the
-    same place in all frames. Masks of fewer than ``smallest`` places have no say.
+    place: NDArray[np.int64]
+    group: NDArray[np.int64]
+    is_thing: NDArray[np.bool_]  # (groups,)
+
+
+def find_consensus(
+    frames: Sequence[LabelledPoints],
+    places: Sequence[NDArray[np.int64]],
+    regions: Sequence[NDArray[np.int64]],
+    smallest: int,
+) -> Consensus:
+    """Find the objects that the labels of all frames show.
+
+    ``places`` name, for each frame, the place in space (n,) that each of its points lies at, ``regions`` a larger
+    piece of space of some places: equal numbers are the same in all frames. Objects have ``smallest`` places or more.
     """
-    seen, zero, masks, image = _matrices(frames, places)
-    if not len(masks):
-        return Consensus(masks, np.zeros(0, np.int64), 0)
-    size = np.asarray(seen.sum(1)).reshape(-1)
-    belongs = sparse.csr_matrix((np.ones(len(masks)), (np.arange(len(masks)), image)), (len(masks), len(frames)))
-    usable = size >= smallest
-    _, asked, torn = _evidence(seen, size, seen, zero, belongs, np.ones(len(masks), bool))
-    rate = np.asarray(torn.sum(1)).reshape(-1) / np.maximum(np.asarray(asked.sum(1)).reshape(-1), 1)
-    usable &= rate <= _TORN
-    cluster = np.full(len(masks), -1, np.int64)
-    cluster[usable] = np.arange(usable.sum())
-    for threshold in _thresholds(len(frames)):
-        count = int(cluster.max()) + 1
-        joined = sparse.csr_matrix(
-            (np.ones(usable.sum()), (cluster[usable], np.flatnonzero(usable))), (count, len(masks))
-        )
-        union = ((joined @ seen) > 0).astype(np.float64)
-        contained, asked, _ = _evidence(
-            union, (joined @ size) / np.asarray(joined.sum(1)).reshape(-1), seen, zero, belongs, usable
-        )
-        together, both = (contained @ contained.T).toarray(), (asked @ asked.T).toarray()
-        link = (both >= threshold) & (together >= _AGREED * both)
-        merged, group = connected_components(sparse.csr_matrix(link), directed=False)
-        cluster[usable] = group[cluster[usable]]
-        if merged == count and threshold == 1:
-            break
-    cluster = _agree(seen, cluster)
-    kept, number = np.unique(cluster[cluster >= 0], return_inverse=True)
-    cluster[cluster >= 0] = number
-    return Consensus(masks, cluster, len(kept))
+    views, count, region = _observations(frames, places, regions)
+    start = _start(views, region, smallest)
+    if not start.max(initial=0):
+        return Consensus([_evidence(np.ones((1, len(v.is_thing))), v) for v in views], 0)
+    belief = _one_hot(start, int(start.max()) + 1)
+    for _ in range(_ROUNDS):
+        counts = [_counts(view, belief) for view in views]
+        kept = _kept(counts, views, belief, smallest)
+        belief = belief @ kept
+        counts = [kept.T @ c for c in counts]
+        score = np.zeros((count, belief.shape[1]), np.float32)
+        for view, own in zip(views, counts):
+            score[view.place] += _evidence(own, view)[view.group]
+        score[:, 0] += 1e-3  # nobody speaks: background
+        belief = _one_hot(score.argmax(1), score.shape[1])
+    counts = [_counts(view, belief) for view in views]
+    kept = _kept(counts, views, belief, smallest)
+    return Consensus([_evidence(kept.T @ c, v) for c, v in zip(counts, views)], kept.shape[1] - 1)
 
 
-def _agree(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give each mask to the object that most other masks say is in its places, or to none if they do not agree.
-
-    A mask has no vote about itself, so that pieces which single views have cut off join what the others saw.
-    """
-    size = np.asarray(seen.sum(1)).reshape(-1)
-    for _ in range(_ITERATIONS if (cluster >= 0).any() else 0):
-        cluster = _join(seen, cluster)
-        own = np.flatnonzero(cluster >= 0)
-        votes = _votes(seen, cluster)
-        heard = (seen @ votes).toarray()  # (masks, objects)
-        heard[own, cluster[own]] -= size[own]
-        best, total = heard.argmax(1), heard.sum(1)
-        most = heard[np.arange(len(best)), best]
-        asked = total >= size  # one other view of each place, on average
-        after = np.where(asked & (most >= _PURE * total), best, np.where(asked, -1, cluster))
-        if np.array_equal(after, cluster):
-            break
-        cluster = after
-    return cluster
-
-
-def _votes(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> sparse.csr_matrix:
-    """Return how many masks (places, objects) say of each place that it is of an object."""
-    own = np.flatnonzero(cluster >= 0)
-    shape = (len(cluster), int(cluster.max(initial=-1)) + 1)
-    return (seen.T @ sparse.csr_matrix((np.ones(len(own)), (own, cluster[own])), shape)).tocsr()
-
-
-def _join(seen: sparse.csr_matrix, cluster: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Make one of objects that claim the same places: in most places of the smaller one both have votes alike."""
-    votes = _votes(seen, cluster)
-    total = np.asarray(votes.sum(1)).reshape(-1)
-    share = sparse.diags(1.0 / np.maximum(total, 1)) @ votes
-    both = (votes.T @ share).toarray()  # votes for one in places of the other
-    alone = np.diag(both)
-    _, group = connected_components(sparse.csr_matrix(both > _SAME * np.minimum(alone[:, None], alone)), directed=False)
-    return np.where(cluster >= 0, group[cluster], -1)
-
-
-def _thresholds(frames: int) -> list[int]:
-    """How many views must be able to tell, first many, then fewer."""
-    many = [max(round(frames * share), 1) for share in np.linspace(0.5, 0.0, _ROUNDS)]
-    return [*many, 1, 1]
-
-
-def _matrices(
-    frames: Sequence[LabelledPoints], places: Sequence[NDArray[np.int64]]
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix, NDArray[np.int64], NDArray[np.int64]]:
-    """Return masks x places, images x places without an object (both 0 or 1), (image, group) and image of each mask."""
-    every, dense = np.unique(np.concatenate([*places, np.zeros(0, np.int64)]), return_inverse=True)
-    rows: list[NDArray] = []
-    columns: list[NDArray] = []
-    zero_rows: list[NDArray] = []
-    zero_columns: list[NDArray] = []
-    masks: list[tuple[int, int]] = []
-    start = 0
-    for index, frame in enumerate(frames):
-        own, groups = dense[start : start + len(frame.points)], frame.groups
-        start += len(frame.points)
-        width = max(len(frame.labels), 1)
-        at, where = np.unique(own[frame.sure], return_inverse=True)
-        counts = np.bincount(where * width + groups[frame.sure], minlength=len(at) * width).reshape(-1, width)
-        best = counts.argmax(1)  # a place has the label most of its points have
-        for group, label in enumerate(frame.labels):
-            mine = at[best == group]
-            if label == 0:
-                zero_rows.append(np.full(len(mine), index))
-                zero_columns.append(mine)
-            elif len(mine):
-                rows.append(np.full(len(mine), len(masks)))
-                columns.append(mine)
-                masks.append((index, group))
-
-    def matrix(r: list, c: list, count: int) -> sparse.csr_matrix:
-        at = tuple(np.concatenate([*x, np.zeros(0, np.int64)]).astype(np.int64) for x in (r, c))
-        return sparse.csr_matrix((np.ones(len(at[0])), at), (count, len(every)))
-
-    listed = np.asarray(masks, np.int64).reshape(-1, 2)
-    return (
-        matrix(rows, columns, len(masks)),
-        matrix(zero_rows, zero_columns, len(frames)),
-        listed,
-        listed[:, 0],
+def _observations(
+    frames: Sequence[LabelledPoints], places: Sequence[NDArray[np.int64]], regions: Sequence[NDArray[np.int64]]
+) -> tuple[list[_Seen], int, NDArray[np.int64]]:
+    """Return what each frame shows at each place, the number of places, and the region (places,) of each."""
+    nothing = np.zeros(0, np.int64)
+    sure = [frame.sure for frame in frames]
+    every, first, dense = np.unique(
+        np.concatenate([*(p[s] for p, s in zip(places, sure)), nothing]), return_index=True, return_inverse=True
     )
+    _, region = np.unique(np.concatenate([*(r[s] for r, s in zip(regions, sure)), nothing])[first], return_inverse=True)
+    views, start = [], 0
+    for frame in frames:
+        groups = frame.groups[frame.sure]
+        own = dense[start : start + len(groups)]
+        start += len(groups)
+        width = max(len(frame.labels), 1)
+        pair, votes = np.unique(own * width + groups, return_counts=True)
+        at = pair // width
+        order = np.lexsort((-votes, at))  # a place has the label most of its points have
+        chosen = order[np.flatnonzero(np.diff(at[order], prepend=-1))]
+        views.append(_Seen(at[chosen], pair[chosen] % width, frame.labels > 0))
+    return views, len(every), region
 
 
-def _evidence(
-    things: sparse.csr_matrix,
-    size: NDArray,
-    seen: sparse.csr_matrix,
-    zero: sparse.csr_matrix,
-    belongs: sparse.csr_matrix,
-    usable: NDArray[np.bool_],
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix, sparse.csr_matrix]:
-    """Ask every view about every thing (t, places): in which mask is it (t, m), was it asked, is it torn (t, views).
+def _start(views: Sequence[_Seen], region: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
+    """Return a first object (places,) for each place, from 1 on, 0 for none."""
+    count = int(region.max(initial=-1)) + 1
+    asked, thing = np.zeros(count), np.zeros(count)
+    shares = []
+    for view in views:
+        shape = (len(view.is_thing), count)
+        share = sparse.coo_matrix((np.ones(len(view.place)), (view.group, region[view.place])), shape).tocsc()
+        seen = np.asarray(share.sum(0)).reshape(-1)
+        share = share @ sparse.diags(1.0 / np.maximum(seen, 1))
+        asked += seen > 0
+        thing += np.asarray(share[view.is_thing].sum(0)).reshape(-1)
+        shares.append((share.tocsr(), seen > 0))
+    chosen = np.flatnonzero(thing > _THING * asked)
+    if len(chosen) > _MOST_REGIONS:  # the others find their object by their places
+        chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:_MOST_REGIONS])
+    masks = np.concatenate([s[v.is_thing][:, chosen].toarray() for (s, _), v in zip(shares, views)] or [[]])
+    none = np.stack([1.0 - np.asarray(s[v.is_thing][:, chosen].sum(0)).reshape(-1) for (s, _), v in zip(shares, views)])
+    seen = np.stack([s[chosen] for _, s in shares]).astype(np.float32)
+    masks, none = masks.astype(np.float32), (none * seen).astype(np.float32)
+    cluster = join(masks.T @ masks, seen.T @ seen - none.T @ none, np.ones(len(chosen)), len(views))
+    object_of = np.zeros(count, np.int64)
+    object_of[chosen] = cluster + 1
+    sizes = np.bincount(object_of[region])
+    sizes[0] = smallest
+    number = np.cumsum(sizes >= smallest) - 1
+    return np.where(sizes >= smallest, number, 0)[object_of[region]]
 
-    A view is asked if it sees enough of the places that one mask of the thing has on average, ``size`` (t,).
+
+def _one_hot(values: NDArray[np.int64], width: int) -> sparse.csr_matrix:
+    ones = np.ones(len(values), np.float32)
+    return sparse.csr_matrix((ones, (np.arange(len(values)), values)), (len(values), width))
+
+
+def _counts(view: _Seen, belief: sparse.csr_matrix) -> NDArray[np.float64]:
+    """Return how many places (1 + objects, groups) of each object the view shows under each of its labels."""
+    of = _one_hot(view.group, len(view.is_thing))
+    return np.asarray((belief[view.place].T @ of).toarray(), np.float64)
+
+
+def _evidence(counts: NDArray, view: _Seen) -> NDArray[np.float32]:
+    """Return (groups, 1 + objects) what a label of the view says; see ``Consensus``."""
+    all_ = counts.sum(0, keepdims=True)
+    usual = (all_ + 1e-9) / max(float(all_.sum()), 1e-9)
+    chance = (counts + _UNSURE * usual) / (counts.sum(1, keepdims=True) + _UNSURE)
+    return np.log((chance + FLOOR) / FLOOR).T.astype(np.float32)
+
+
+def _kept(
+    counts: Sequence[NDArray], views: Sequence[_Seen], belief: sparse.csr_matrix, smallest: int
+) -> NDArray[np.float32]:
+    """Return (1 + objects, 1 + those kept) which are joined to one, and which are left out: those without own masks.
+
+    What is left out counts as nothing.
     """
-    overlap = (things @ seen.T).tocsr()  # (t, m)
-    objects = (overlap @ belongs).toarray()  # (t, views), seen as some object
-    nothing = (things @ zero.T).toarray()
-    asked = (objects + nothing >= _SEEN * size[:, None]) & (objects > nothing)
-    entries = overlap.tocoo()
-    view = np.asarray(belongs.argmax(1)).reshape(-1)[entries.col]
-    inside = asked[entries.row, view] & (entries.data >= _CONTAINED * objects[entries.row, view])
-    contained = np.zeros(asked.shape, bool)
-    contained[entries.row[inside], view[inside]] = True
-    told = inside & usable[entries.col]
-    torn = asked & ~contained
-    asked[entries.row[inside & ~told], view[inside & ~told]] = False  # a mask without a say cannot be asked
-    keep = sparse.csr_matrix((np.ones(told.sum()), (entries.row[told], entries.col[told])), overlap.shape)
-    return keep, sparse.csr_matrix(asked.astype(np.float64)), sparse.csr_matrix(torn.astype(np.float64))
+    width = belief.shape[1]
+    same, both = np.zeros((width, width)), np.zeros((width, width))
+    shown, own = np.zeros(width), np.zeros(width)
+    for count, view in zip(counts, views):
+        things, total = count[:, view.is_thing], count.sum(1)
+        same += things @ things.T
+        nothing = total - things.sum(1)
+        both += np.outer(total, total) - np.outer(nothing, nothing)
+        alone = things >= _ALONE * np.maximum(count.sum(0)[view.is_thing], 1)
+        enough = total >= smallest / 2
+        shown += enough & (things.sum(1) > 0.5 * total)
+        own += enough & (alone & (things > 0)).any(1)
+    sizes = np.asarray(belief.sum(0)).reshape(-1)
+    usable = (sizes >= smallest) & (own >= np.maximum(_OWN * shown, 1))
+    usable[0] = False
+    kept = np.flatnonzero(usable)
+    group = join(same[np.ix_(kept, kept)], both[np.ix_(kept, kept)], sizes[kept], len(views)) if len(kept) else kept
+    out = np.zeros((width, int(group.max(initial=-1)) + 2), np.float32)
+    out[0, 0] = 1.0
+    out[kept, group + 1] = 1.0
+    return out

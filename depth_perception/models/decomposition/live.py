@@ -25,8 +25,9 @@ from depth_perception.models.decomposition.grid import NodeGrid
 from depth_perception.models.decomposition.key_frame import LabelledPoints, labelled_points
 from depth_perception.models.decomposition.pieces import find_pieces
 from depth_perception.models.decomposition.ray_choice import choose_image, choose_rays
-from depth_perception.models.decomposition.votes import channels_for, collect_votes, logits_of_votes
+from depth_perception.models.decomposition.votes import add_evidence, channels_for, logits_of_votes
 
+_REGION = 3  # cells along the side of what the first guess of the objects joins
 _NOISE = 0.3  # of logits at a random start: objects must find their channels, not keep what they happen to have
 _KEPT = ("points", "groups", "labels", "sure")  # of a frame, in the order of its fields
 
@@ -47,9 +48,10 @@ class LiveScene:
         self.frames: dict[int, LabelledPoints] = {}
         self.stale = False
         self.told = torch.zeros(0, dtype=torch.bool, device=device)  # rows where points have voted
-        self.memory = torch.zeros(0, width, device=device)  # votes (rows, channels) of forgotten frames
-        self.anchor = torch.zeros(0, width, device=device)  # logits (rows, channels) of all votes
-        self.says: dict[int, NDArray[np.int64]] = {}  # the channel of each group of a frame, -1 none
+        self.memory = torch.zeros(0, width, device=device)  # evidence (rows, channels) of forgotten frames
+        self.heard = torch.zeros(0, device=device)  # how many of them spoke (rows,)
+        self.anchor = torch.zeros(0, width, device=device)  # logits (rows, channels) of all evidence
+        self.says: dict[int, NDArray[np.float32]] = {}  # evidence (groups, channels) of each group of a frame
         self.weights = config.weights.for_channels(self.field.width)
 
     @property
@@ -71,8 +73,7 @@ class LiveScene:
         frame = self.frames.pop(index)
         said = self.says.pop(index, None)
         if said is not None:
-            votes = collect_votes(self.field, [frame], [said], self.memory.shape[1])
-            self.memory += votes[: len(self.memory)]
+            add_evidence(self.field, frame, said, self.memory, self.heard)
 
     def prepare(self) -> None:
         """Take in the frames that came since the last call."""
@@ -179,28 +180,28 @@ class LiveScene:
     def _start_from_consensus(self) -> None:
         field, order = self.field, sorted(self.frames)
         frames = [self.frames[i] for i in order]
-        found = find_consensus(frames, [self.grid.index(f.points) for f in frames], self.config.smallest)
-        groups = [np.where(f.labels > 0, found.objects + 1, 0) for f in frames]  # the last of the votes: some object
-        for (image, group), thing in zip(found.masks, found.object):
-            if thing >= 0:
-                groups[image][group] = thing + 1
-        votes = collect_votes(field, frames, groups, found.objects + 2)
-        silent = votes[:, -1]
+        coarse = self.grid.coarser(_REGION)
+        places, regions = ([grid.index(f.points) for f in frames] for grid in (self.grid, coarse))
+        found = find_consensus(frames, places, regions, self.config.smallest)
         new = len(field.node_of) - len(self.told)
-        self.told, self.memory = F.pad(self.told, (0, new)), F.pad(self.memory, (0, 0, 0, new))
+        self.told, self.heard = F.pad(self.told, (0, new)), F.pad(self.heard, (0, new))
+        self.memory = F.pad(self.memory, (0, 0, 0, new))
+        votes = self.memory.new_zeros(len(field.node_of), found.objects + 1)
+        heard = self.heard.clone()
+        for frame, said in zip(frames, found.evidence):
+            add_evidence(field, frame, said, votes, heard)
         owner = field.node_logits().argmax(1)
-        channel_of = channels_for(votes[:, :-1], owner, self.told, self.config.channels)
+        channel_of = channels_for(votes, owner, self.told, self.config.channels)
         field.widen(max(int(channel_of.max()) + 1, 2))
         self.memory = F.pad(self.memory, (0, field.width - self.memory.shape[1]))
         self.weights = self.config.weights.for_channels(field.width)
         by_channel = self.memory.clone()
-        for thing, channel in enumerate(channel_of):
-            if channel >= 0:
-                by_channel[:, channel] += votes[:, thing]
-            else:
-                silent = silent + votes[:, thing]
-        self.says = {i: np.append(channel_of, -1)[group] for i, group in zip(order, groups)}
-        self.anchor = logits_of_votes(field, by_channel, silent)
+        kept = channel_of >= 0
+        by_channel[:, torch.from_numpy(channel_of[kept]).to(votes.device)] += votes[:, torch.from_numpy(kept)]
+        self.says = {i: np.zeros((len(said), field.width), np.float32) for i, said in zip(order, found.evidence)}
+        for i, said in zip(order, found.evidence):
+            self.says[i][:, channel_of[kept]] = said[:, kept]
+        self.anchor = logits_of_votes(field, by_channel, heard)
         changed = ~self.told | (owner != self.anchor.argmax(1))
         rows = torch.nonzero(changed)[:, 0]
         field.set_logits(rows, self.anchor[rows])
@@ -210,7 +211,7 @@ class LiveScene:
         """Return everything learned and kept, as arrays."""
         field, surface = self.field, self.surface
         arrays = {"distance": surface.distance, "weight": surface.weight, "node_of": field.node_of, "told": self.told}
-        arrays |= {"memory": self.memory, "anchor": self.anchor}
+        arrays |= {"memory": self.memory, "heard": self.heard, "anchor": self.anchor}
         arrays |= {"color": field.color, "fine": field.fine, "coarse": field.coarse}
         arrays |= {f"moments_{name}": field.moments[name] for name in ("fine", "coarse")}
         out = {name: tensor.cpu().numpy().copy() for name, tensor in arrays.items()}
@@ -236,7 +237,8 @@ class LiveScene:
         rows = torch.arange(len(field.node_of), dtype=torch.int32, device=field.row_of.device)
         field.row_of[field.node_of] = rows
         field.steps, self.stale = int(state["counters"][0]), bool(state["counters"][1])
-        self.told, self.memory, self.anchor = tensor["told"], tensor["memory"], tensor["anchor"]
+        self.told, self.anchor = tensor["told"], tensor["anchor"]
+        self.memory, self.heard = tensor["memory"], tensor["heard"]
         self.frames = {
             int(i): LabelledPoints(*(np.array(state[f"frame_{i}_{name}"]) for name in _KEPT)) for i in state["frames"]
         }

@@ -1,12 +1,10 @@
-"""From masks that agree to channels: votes of points at nodes, logits that follow from them, and channels that stay.
+"""From what labels say to channels: evidence of points at nodes, logits that follow from it, and channels that stay.
 
-Votes are an unbiased answer wherever many views looked; the clustering losses then only have to decide where they
-are divided.
+Evidence of many views is an unbiased answer wherever many looked; the clustering losses then only have to decide
+where they are divided.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,55 +15,54 @@ from torch import Tensor
 from depth_perception.models.decomposition.channel_field import ChannelField
 from depth_perception.models.decomposition.key_frame import LabelledPoints
 
-SURE = 5.0  # logits by which votes can differ
-_PRIOR = 0.5  # points that the neighbourhood counts as
-_FLOOR = 1e-3
+SURE = 5.0  # logits by which channels can differ
+_VIEWS = 4.0  # more of them speak no louder: they repeat the errors of each other at borders
+_PRIOR = 0.5  # views that the neighbourhood counts as
 
 
-def collect_votes(
-    field: ChannelField, frames: Sequence[LabelledPoints], says: Sequence[NDArray[np.int64]], width: int
-) -> Tensor:
-    """Return the points (rows, width) that speak at each fine node for each of ``width`` things.
+def add_evidence(
+    field: ChannelField, frame: LabelledPoints, says: NDArray[np.float32], votes: Tensor, heard: Tensor
+) -> None:
+    """Add to ``votes`` (rows, width) what a frame's points say at fine nodes, and to ``heard`` (rows,) that they do.
 
-    ``says`` holds for each frame what each of its groups (g,) is; -1 has no vote. A point votes at the eight nodes
-    around it, as much as it is near them.
+    ``says`` (g, width) is what each of its labels says for each thing, 0 or more. A point speaks at the eight nodes
+    around it, as much as it is near them; all points of the frame together no louder than one at the node.
     """
-    votes = torch.zeros(len(field.node_of) * width, device=field.fine.device)
-    for frame, said in zip(frames, says):
-        if not len(frame.points):
-            continue
-        nodes, weights, _ = field.grid.corners(torch.from_numpy(frame.points).to(votes.device))
-        rows = field.row_of[nodes].long()
-        thing = torch.from_numpy(said[frame.groups]).to(votes.device)[:, None].expand_as(rows)
-        good = (rows >= 0) & (thing >= 0)
-        votes.index_add_(0, (rows * width + thing)[good], weights[good])
-    return votes.reshape(-1, width)
+    if not len(frame.points):
+        return
+    nodes, weights, _ = field.grid.corners(torch.from_numpy(frame.points).to(votes.device))
+    rows = field.row_of[nodes].long()
+    good = (rows >= 0) & (rows < len(votes))
+    own, weights = rows[good], weights[good]
+    groups = torch.from_numpy(frame.groups).to(votes.device)[:, None].expand_as(rows)[good].long()
+    sums = torch.zeros_like(heard).index_add_(0, own, weights)
+    heard += sums.clamp_max(1.0)
+    pair, place = torch.unique(own * len(says) + groups, return_inverse=True)  # few labels speak at each node
+    share = weights.new_zeros(len(pair)).index_add_(0, place, weights / sums[own].clamp_min(1.0))
+    table = torch.from_numpy(says).to(votes.device)
+    votes.index_add_(0, pair // len(says), share[:, None] * table[pair % len(says)])
 
 
-def logits_of_votes(field: ChannelField, votes: Tensor, silent: Tensor) -> Tensor:
-    """Return logits (rows, width) of votes (rows, width) for channels, and ``silent`` (rows,) ones for some object.
+def logits_of_votes(field: ChannelField, votes: Tensor, heard: Tensor) -> Tensor:
+    """Return logits (rows, width) of evidence ``votes`` (rows, width) that ``heard`` (rows,) views gave.
 
-    A share's logarithm, 0 for the largest. Where few points speak, the votes of the coarse cells around count too.
+    0 for the largest. Where few views speak, what they say around in the coarse cells counts too.
     """
-    objects = votes[:, 1:].sum(1)
-    total = votes[:, 0] + objects + silent
-    share = votes * torch.where(objects > 0, (objects + silent) / objects.clamp_min(1e-6), 1.0)[:, None]
-    share[:, 0] = votes[:, 0]
     nodes, weights, _ = field.wide.corners(field.grid.points(field.node_of))
-    width = votes.shape[1]
-    wide = votes.new_zeros(field.wide.size, width)
+    both = torch.cat([votes, heard[:, None]], 1)
+    wide = both.new_zeros(field.wide.size, both.shape[1])
     for corner in range(8):
-        wide.index_add_(0, nodes[:, corner], weights[:, corner, None] * share)
+        wide.index_add_(0, nodes[:, corner], weights[:, corner, None] * both)
     around = torch.nn.functional.embedding_bag(nodes, wide, per_sample_weights=weights, mode="sum")
-    heard = around.sum(1, keepdim=True)
-    around = torch.where(heard > 0, around / heard.clamp_min(1e-6), 0.0)
-    around[:, 0] += heard[:, 0] <= 0
-    mixed = (share + _PRIOR * around) / (total[:, None] + _PRIOR) + _FLOOR
-    return torch.log(mixed / mixed.amax(1, keepdim=True)).clamp_min(-SURE)
+    mean = around[:, :-1] / around[:, -1:].clamp_min(1e-6)
+    mean[:, 0] += around[:, -1] <= 0
+    total = heard[:, None] + _PRIOR
+    logits = (votes + _PRIOR * mean) * (total.clamp_max(_VIEWS) / total)
+    return (logits - logits.amax(1, keepdim=True)).clamp_min(-SURE)
 
 
 def channels_for(votes: Tensor, owner: Tensor, known: Tensor, channels: int) -> NDArray[np.int64]:
-    """Return a channel (1 + objects,) for the background and each object of ``votes`` (rows, 1 + objects).
+    """Return a channel (1 + objects,) for the background and each object of the evidence ``votes`` (rows, 1 + objects).
 
     An object takes the channel ``owner`` (rows,) that has most of its places now, where that is ``known`` (rows,);
     otherwise the first that nothing has. The largest objects choose first; -1 is left when none is free.

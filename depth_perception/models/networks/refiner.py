@@ -3,7 +3,8 @@
 The judge starts from the hand-made weights and adds to their logarithms, so that an untrained network already answers
 as the surface model does. It sees what is known about a candidate and what the U-Net saw at the cell and at the point:
 attention (Vaswani et al., NeurIPS 2017) over planes instead of tokens. With a ``shape`` in the configuration it judges
-18 candidates: nine planes, and the shape that an estimator saw moved through each of the nine points.
+nine more: the shape that an estimator saw, moved through each of the nine points. With ``between`` it judges the
+triangles between points as well.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _LARGEST = 4.0
 _SHARPEST = 30.0  # largest logit; its exponential must not overflow
 _AGREEING = 0.2  # difference of log depth at which a candidate counts half in the end
 _NARROWEST = 4e-3  # relative spread that is never undercut
-_DOUBT = -1.1  # logit of all shapes against all planes at the start: a quarter of the weight
+_ALIKE = 0.03  # difference of log depth at which a plane counts half as saying what a triangle says
+# logits against all planes at the start: a quarter, and an eighth of the weight
+_DOUBT, _DOUBT_BETWEEN = -1.1, -2.0
+_ABOUT_BETWEEN = 4  # numbers about what triangles say
 
 
 class RefinerNetwork(nn.Module):
@@ -53,34 +57,46 @@ class RefinerNetwork(nn.Module):
             self.shape_about = nn.Linear(ABOUT, hidden, bias=False)
             self.shape_judge = nn.Linear(hidden, hidden)
             self.shape_score = nn.Linear(hidden, 1)
+        if config.between:
+            self.between_about = nn.Conv2d(_ABOUT_BETWEEN, hidden, 1, bias=False)
+            self.between_judge = nn.Conv2d(hidden, hidden, 1)
+            self.between_score = nn.Conv2d(hidden, 1, 1)
         self.rest = nn.Conv2d(widths[0], 3, 1)  # what is added to depth, log deviation, inlier
         with torch.no_grad():
-            scores = (self.score, self.shape_score) if config.shape else (self.score,)
-            for layer in (*scores, self.rest):
+            shapes = (self.shape_score,) if config.shape else ()
+            triangles = (self.between_score,) if config.between else ()
+            doubts = {self.score: 0.0, self.rest: 0.0, **dict.fromkeys(shapes, _DOUBT)}
+            for layer, doubt in {**doubts, **dict.fromkeys(triangles, _DOUBT_BETWEEN)}.items():
                 assert layer.bias is not None
                 layer.weight.zero_()
-                layer.bias.zero_()
-            if config.shape:
-                self.shape_score.bias.fill_(_DOUBT)
+                layer.bias.fill_(doubt)
             assert self.rest.bias is not None
             self.rest.bias[2] = 2.0  # most points are right
 
     def grown(self, tensors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors of a network without a ``shape`` as those of this one, which begins where that one was.
+        """Return the tensors of a network that judges less as those of this one, which begins where that one was.
 
-        Shapes are judged as planes were, and get a quarter of the weight. Anything else comes back as it is.
+        Shapes are judged as planes were, and get a quarter of the weight; triangles get an eighth everywhere. Tensors
+        that lack nothing come back as they are.
         """
-        if not self.config.shape or "shape_about.weight" in tensors:
-            return tensors
         out = dict(tensors)
-        for name in ("about.weight", "judge.weight", "judge.bias", "score.weight", "score.bias"):
-            out[f"shape_{name}"] = out[name] + np.float32(_DOUBT if name == "score.bias" else 0)
-        stem = out["stem.0.weight"]
-        out["stem.0.weight"] = np.pad(stem, ((0, 0), (0, CHANNELS + 1 - stem.shape[1]), (0, 0), (0, 0)))
-        return out
+        if self.config.shape and "shape_about.weight" not in tensors:
+            for name in ("about.weight", "judge.weight", "judge.bias", "score.weight", "score.bias"):
+                out[f"shape_{name}"] = out[name] + np.float32(_DOUBT if name == "score.bias" else 0)
+            stem = out["stem.0.weight"]
+            out["stem.0.weight"] = np.pad(stem, ((0, 0), (0, CHANNELS + 1 - stem.shape[1]), (0, 0), (0, 0)))
+        for name, tensor in self.state_dict().items():
+            if name.startswith("between_") and name not in tensors:
+                out[name] = tensor.numpy().copy()
+        return tensors if out.keys() == tensors.keys() else out
 
-    def forward(self, features: Tensor, about: Tensor, cell: Tensor, moved: Tensor | None = None) -> NetworkOutput:
-        """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, h, w)."""
+    def forward(self, features: Tensor, about: Tensor, cell: Tensor, *more: Tensor) -> NetworkOutput:
+        """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, h, w).
+
+        ``more``: moved and between, as far as the configuration has them.
+        """
+        moved = more[0] if self.config.shape else None
+        between = more[-1] if self.config.between else None
         batch, _, height, width = features.shape
         words = about.reshape(batch, HEARD, ABOUT, height, width)
         x = features
@@ -126,6 +142,10 @@ class RefinerNetwork(nn.Module):
             no_image = _SHARPEST * (1 - features[:, 7:8].float())
             logit = torch.cat([logit, torch.cat(shape_scores, 1).float() + words[:, :, 1] - no_image], 1)
             relative = torch.cat([relative, moved[:, :, 0].float()], 1)
+        if between is not None:
+            own_look = own.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+            score, triangles = self._triangles(words, between, own_look)
+            logit, relative = torch.cat([logit, score], 1), torch.cat([relative, triangles], 1)
         # a softmax over candidates, written out: ONNX Runtime's own takes many times as long in this direction
         weight = torch.exp((logit - logit.amax(1, keepdim=True)).clamp(-_SHARPEST, 0.0))
         weight = weight / weight.sum(1, keepdim=True)
@@ -141,6 +161,17 @@ class RefinerNetwork(nn.Module):
         logit = rest[:, 2:3]
         extra = {"log_depth": log_depth, "log_deviation": log_deviation, "inlier_logit": logit, "weight": weight}
         return NetworkOutput(depth, depth * torch.exp(log_deviation), torch.sigmoid(logit), extra)
+
+    def _triangles(self, words: Tensor, between: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logit and relative log depth (B, 1, h, w) of what the triangles say."""
+        relative = between[:, :1].float()
+        share = torch.exp(words[:, :, 1])
+        alike = (share / (1 + ((words[:, :, 0] - relative) * (1 / _ALIKE)) ** 2)).sum(1, keepdim=True)
+        closest = words[:, :, 2].amin(1, keepdim=True)
+        known = torch.cat([relative * self.units[0], alike, between[:, 1:2].float(), closest * self.units[2]], 1)
+        seen = self.between_about(known.clamp(-_LARGEST, _LARGEST).to(own.dtype))
+        score = self.between_score(F.relu(self.between_judge(F.relu(seen + own))))
+        return score.float(), relative
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

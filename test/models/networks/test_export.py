@@ -33,11 +33,13 @@ NOT_PLAIN = {
 INPUTS = [((96, 128), 0.01), ((33, 47), 0.6), ((81, 130), 0.002), ((70, 60), 0.004)]
 
 
-@pytest.fixture(params=["tiny", *families.names(), "refiner with a shape"])
+@pytest.fixture(params=["tiny", *families.names(), "refiner with all"])
 def untrained(request, tiny):
     family, _, more = request.param.partition(" ")
     pytest.importorskip(f"depth_perception.models.networks.{family}")
-    return random_weights(family, {**SMALL.get(family, {}), **({"shape": "estimation-small"} if more else {})} or None)
+    return random_weights(
+        family, {**SMALL.get(family, {}), **({"shape": "estimation-small", "between": True} if more else {})} or None
+    )
 
 
 def graph_of(weights, embed, made={}):  # noqa: B006

@@ -44,6 +44,7 @@ def prepared(method, disputed=True, image=True):
 
 
 SHAPED = RefinerConfig(**{**vars(SMALL), "shape": "estimation-small"})
+TRIANGLED = RefinerConfig(**{**vars(SMALL), "between": True})
 
 
 class Seer:
@@ -59,21 +60,21 @@ class Seer:
         return (self.depth[None, None],)
 
 
-def shaped(seed=0):
-    """A network that hears of shapes and began where one without them was, and that one."""
+def grown(config, seed=0):
+    """A network that began where one that judges planes alone was, and that one."""
     torch.manual_seed(seed)
     plain = lively(networks.build("refiner", SMALL).eval())
-    network = networks.build("refiner", SHAPED).eval()
+    network = networks.build("refiner", config).eval()
     tensors = {name: tensor.numpy() for name, tensor in plain.state_dict().items()}
-    grown = network.grown(tensors)
-    network.load_state_dict({name: torch.from_numpy(values) for name, values in grown.items()})
-    assert network.grown(grown) is grown
+    more = network.grown(tensors)
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in more.items()})
+    assert network.grown(more) is more
     assert plain.grown(tensors) is tensors
     return network, plain
 
 
 def test_one_that_hears_of_shapes_begins_where_the_other_was():
-    network, plain = shaped()
+    network, plain = grown(SHAPED)
     method = RefinerMethod(SHAPED, Seer(np.ones((3, 4))))
     assert method.input_names == ("features", "about", "cell", "moved")
     with torch.no_grad():
@@ -89,7 +90,7 @@ def test_one_that_hears_of_shapes_begins_where_the_other_was():
 
 
 def test_a_believed_shape_lies_through_the_points():
-    network, _ = shaped()
+    network, _ = grown(SHAPED)
     rows, columns = np.mgrid[:40, :50]
     truth = np.exp(0.4 * np.sin(columns / 8) + 0.01 * rows)  # nothing that nine planes could say between few points
     rng = np.random.default_rng(0)
@@ -105,6 +106,35 @@ def test_a_believed_shape_lies_through_the_points():
         misses.append(np.abs(depth / truth - 1).mean())
     assert misses[1] < 1e-3
     assert misses[0] > 0.01
+
+
+@pytest.mark.parametrize("belief", [-20.0, 20.0])
+def test_believed_triangles_say_what_lies_between_points(belief):
+    network, plain = grown(TRIANGLED)
+    rows, columns = np.mgrid[:40, :50]
+    truth = 1 / (0.3 + 0.004 * columns + 0.002 * rows)
+    truth[:, 25:] *= 1.5
+    sparse = np.where((rows % 6 == 2) & (columns % 6 == 2), truth, 0).astype(np.float32)
+    method = RefinerMethod(TRIANGLED)
+    given = method.prepare(None, sparse, None)
+    assert method.input_names == ("features", "about", "cell", "between")
+    relative, inside = given.inputs[3][0, :, :40, :50]
+    blend = np.exp(given.inputs[0][0, 3, :40, :50]) * given.scale
+    assert 0.5 < inside.mean() < 1
+    flat = (inside > 0) & (np.abs(columns - 25) > 6)  # where all three points of a triangle lie on one plane
+    assert np.allclose((np.exp(relative) * blend)[flat], truth[flat], rtol=1e-3)
+    with torch.no_grad():
+        network.between_score.bias.fill_(belief)
+        network.rest.weight.zero_()
+        output = network(*map(torch.from_numpy, given.inputs))
+        depth = output.depth[0, 0, :40, :50].numpy() * given.scale
+    assert output.extra["weight"].shape[1] == HEARD + 1
+    if belief > 0:
+        assert np.allclose(depth, np.exp(relative) * blend, rtol=1e-3)
+    else:
+        plain.rest.weight.data.zero_()
+        same = plain(*map(torch.from_numpy, given.inputs[:3])).depth
+        assert torch.allclose(output.depth, same, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 96), (16, 4)])

@@ -1,0 +1,33 @@
+"""Inverse depth between the points of a grid: linear on the triangles that they span (Delaunay 1934).
+
+Planes fitted at points foresee what lies beyond them, and are wrong where there is nothing to learn a slope from, as
+between the corners of a texture. A triangle says nothing that its three points do not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.frames import FloatImage
+from depth_perception.models.neighborhood import Neighborhood
+
+
+def interpolate(points: Neighborhood, use: NDArray[np.bool_] | None = None) -> FloatImage:
+    """Return inverse depth (h, w) in 1/m at all cells, NaN outside the triangles; all NaN if the points span none.
+
+    ``use`` (n,): which points to hear, by default all.
+    """
+    from scipy.interpolate import LinearNDInterpolator  # heavy, so only when asked for
+    from scipy.spatial import QhullError
+
+    where = np.stack([points.y, points.x], 1)
+    values = points.inverse
+    if use is not None:
+        where, values = where[use], values[use]
+    grid = np.mgrid[: points.shape[0], : points.shape[1]].reshape(2, -1).T
+    try:
+        dense = LinearNDInterpolator(where, values)(grid)
+    except (QhullError, ValueError):  # fewer than three points, or all on one line
+        return np.full(points.shape, np.nan, np.float32)
+    return np.asarray(dense.reshape(points.shape), np.float32)
