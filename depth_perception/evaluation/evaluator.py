@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from depth_perception.evaluation.boundaries import DENSE, SCAN_LINES, BoundarySums, boundary_sums
+from depth_perception.evaluation.estimated_rings import with_estimated_rings
 from depth_perception.evaluation.examples import Extremes
-from depth_perception.evaluation.holdout import Holdout, rings_from_elevation, split
+from depth_perception.evaluation.holdout import Holdout, split
 from depth_perception.evaluation.metrics import DepthSums, depth_sums
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.results import HELD_OUT, TRUTH, EvaluationResult, Example, FrameScore, Total
@@ -26,8 +27,7 @@ from depth_perception.evaluation.truth import FolderTruth, TopicTruth
 from depth_perception.frames import DepthEstimate, FloatImage, ScaleKind, SparseDepth
 from depth_perception.messages.front import CompletionFront, FrontError
 from depth_perception.messages.image import encode_depth
-from depth_perception.messages.point_cloud import decode_cloud, encode_cloud
-from depth_perception.messages.types import MessageError, rosbags_types, stamp_of
+from depth_perception.messages.types import rosbags_types, stamp_of
 from depth_perception.pipelines.completion import CompletionInput
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet
@@ -256,17 +256,7 @@ class _Run:
             return synced
         if self.replay.settings.source != "points":
             raise EvaluationError("hold-out rings needs a point cloud; with depth images use points:0.2")
-        try:
-            cloud = decode_cloud(synced.other)
-        except MessageError:
-            return synced  # the front says what is wrong with it
-        if cloud.ring is not None or len(cloud) == 0:
-            return synced
-        fields: dict[str, Any] = {"ring": rings_from_elevation(cloud.points)}
-        if cloud.time is not None:
-            fields["time"] = cloud.time
-        frame_id = synced.other.header.frame_id
-        return replace(synced, other=encode_cloud(self.types, cloud.points, cloud.stamp, frame_id, **fields))
+        return with_estimated_rings(synced, self.types)
 
     def _truth(self, synced: SyncedSet) -> FloatImage | None:
         """Return the true depth of this frame's image, NaN unknown; None where there is none."""

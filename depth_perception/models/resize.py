@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
 from depth_perception.models.parallel import bands, parallel_map
+from depth_perception.models.upsample import join_cells
 
 _JUMP = 0.08  # relative step in inverse depth between touching cells that counts as an edge
-_COLOR = 1.5  # how fast a cell's weight falls with its colour difference, grey in [0, 1]
-_SETTLE = (0.1, 0.03)
 _CHUNK = 6_000  # pixels worked on at once, to stay in the cache
 
 
@@ -53,16 +52,4 @@ def _join(coarse: FloatImage, gray: FloatImage, small_gray: FloatImage, where: N
     cell_row = np.clip(np.rint(down).astype(np.int64), 1, height - 2)
     cell_column = np.clip(np.rint(across).astype(np.int64), 1, width - 2)
     down, across = down - cell_row.astype(np.float32), across - cell_column.astype(np.float32)
-    offsets = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    cells = cell_row * width + cell_column + np.array([i * width + j for i, j in offsets])[:, None]  # (9, m)
-    value = np.take(coarse.reshape(-1), cells)
-    weight = np.abs(np.take(small_gray.reshape(-1), cells) - np.take(gray.reshape(-1), where))
-    weight *= np.float32(-_COLOR / 255)
-    for k, (i, j) in enumerate(offsets):
-        weight[k] -= np.square(down - np.float32(i)) + np.square(across - np.float32(j))
-    np.exp(weight, out=weight)
-    center = (weight * value).sum(0) / weight.sum(0)
-    for scale in _SETTLE:
-        share = weight / (1 + np.square((value - center) / (center * np.float32(scale))))
-        center = (share * value).sum(0) / share.sum(0)
-    return np.asarray(center, np.float32)
+    return join_cells(coarse, gray, small_gray, where, cell_row * width + cell_column, down, across)

@@ -60,8 +60,27 @@ def _join(coarse, step, gray, small_gray, where) -> FloatImage:
     middle = np.float32((step - 1) / 2)
     down = (row - middle).astype(np.float32) / np.float32(step) - cell_row.astype(np.float32)
     across = (column - middle).astype(np.float32) / np.float32(step) - cell_column.astype(np.float32)
+    cells = cell_row * width + cell_column
+    return join_cells(coarse, gray, small_gray, where, cells, down, across)
+
+
+def join_cells(
+    coarse: FloatImage,
+    gray: FloatImage,
+    small_gray: FloatImage,
+    where: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    down: FloatImage,
+    across: FloatImage,
+) -> FloatImage:
+    """Return values (m,) for the flat pixels ``where`` (m,) from the 3 x 3 ``coarse`` cells about flat ``cells`` (m,).
+
+    Cells count by how near they are to ``down`` and ``across`` (m,), a pixel's place relative to its middle cell, and
+    by how alike they look in grey.
+    """
+    width = coarse.shape[1]
     offsets = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    cells = cell_row * width + cell_column + np.array([i * width + j for i, j in offsets])[:, None]  # (9, m)
+    cells = cells + np.array([i * width + j for i, j in offsets])[:, None]  # (9, m)
     value = np.take(coarse.reshape(-1), cells)
     weight = np.abs(np.take(small_gray.reshape(-1), cells) - np.take(gray.reshape(-1), where))
     weight *= np.float32(-_COLOR / 255)
@@ -72,4 +91,4 @@ def _join(coarse, step, gray, small_gray, where) -> FloatImage:
     for scale in _SETTLE:
         share = weight / (1 + np.square((value - center) / (center * np.float32(scale))))
         center = (share * value).sum(0) / share.sum(0)
-    return center
+    return np.asarray(center, np.float32)

@@ -215,6 +215,14 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(ros, model):
     assert setup.node._pipeline.settings.max_depth == 9.0  # the other change holds
 
 
+@pytest.fixture
+def without_large(monkeypatch, tmp_path):
+    """A package that was built without the weights of completion-large."""
+    there = zoo.weight_file
+    monkeypatch.setattr(zoo, "weight_file", lambda name: tmp_path / "none" if name == "completion-large" else there(name))
+
+
+@pytest.mark.usefixtures("without_large")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -233,6 +241,7 @@ def test_what_cannot_be_had_is_refused_at_once(ros, model, change, words):
     assert setup.node.get_parameter("model").value == "fast"
 
 
+@pytest.mark.usefixtures("without_large")
 @pytest.mark.parametrize("name", ["completion-large", "jarrn"])  # no weights, weights that cannot be read
 def test_a_start_without_its_model_falls_back_and_goes_on_saying_why(ros, model, name):
     setup = Setup(ros, **{"model": name, "diagnostics.period": 0.05})

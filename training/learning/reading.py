@@ -11,12 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.evaluation.holdout import rings_from_elevation
+from depth_perception.evaluation.estimated_rings import with_estimated_rings
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.replay import Replay
 from depth_perception.evaluation.truth import TopicTruth
@@ -24,8 +23,7 @@ from depth_perception.frames import CameraModel, FloatImage, SparseDepth
 from depth_perception.geometry.transform_tree import TransformError, TransformTree
 from depth_perception.geometry.transforms import make_transform
 from depth_perception.messages.front import CompletionFront, FrontError
-from depth_perception.messages.point_cloud import decode_cloud, encode_cloud
-from depth_perception.messages.types import MessageError, rosbags_types, stamp_of
+from depth_perception.messages.types import rosbags_types, stamp_of
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.synchronizer import SyncedSet
 from depth_perception.recordings.reader import Recording
@@ -138,19 +136,8 @@ class RecordedLooks:
 
     def _with_rings(self, synced: SyncedSet) -> SyncedSet:
         """Return the set with the rings of its cloud estimated if it tells none: whole rings are held out."""
-        if self._replay.settings.source != "points" or synced.other is None:
-            return synced
-        try:
-            cloud = decode_cloud(synced.other)
-        except MessageError:
-            return synced  # the front says what is wrong with it
-        if cloud.ring is not None or len(cloud) == 0:
-            return synced
-        fields: dict[str, Any] = {"ring": rings_from_elevation(cloud.points)}
-        if cloud.time is not None:
-            fields["time"] = cloud.time
-        frame_id = synced.other.header.frame_id
-        return replace(synced, other=encode_cloud(self._rings, cloud.points, cloud.stamp, frame_id, **fields))
+        is_cloud = self._replay.settings.source == "points"
+        return with_estimated_rings(synced, self._rings) if is_cloud else synced
 
     def _true_depth(self, synced: SyncedSet) -> FloatImage | None:
         message = None if self._truth is None else self._truth.message(synced.image_stamp)

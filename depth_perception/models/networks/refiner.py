@@ -63,11 +63,12 @@ class RefinerNetwork(nn.Module):
             self.between_score = nn.Conv2d(hidden, 1, 1)
         self.rest = nn.Conv2d(widths[0], 3, 1)  # what is added to depth, log deviation, inlier
         with torch.no_grad():
-            shapes = (self.shape_score,) if config.shape else ()
-            triangles = (self.between_score,) if config.between else ()
-            doubts = {self.score: 0.0, self.rest: 0.0, **dict.fromkeys(shapes, _DOUBT)}
-            for layer, doubt in {**doubts, **dict.fromkeys(triangles, _DOUBT_BETWEEN)}.items():
-                assert layer.bias is not None
+            doubts: list[tuple[nn.Module, float]] = [(self.score, 0.0), (self.rest, 0.0)]
+            doubts += [(self.shape_score, _DOUBT)] if config.shape else []
+            doubts += [(self.between_score, _DOUBT_BETWEEN)] if config.between else []
+            for layer, doubt in doubts:
+                assert isinstance(layer.bias, Tensor)
+                assert isinstance(layer.weight, Tensor)
                 layer.weight.zero_()
                 layer.bias.fill_(doubt)
             assert self.rest.bias is not None
