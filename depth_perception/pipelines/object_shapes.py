@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from depth_perception.frames import OrientedBox, TriangleMesh
 
 Points = NDArray[np.float32]
-SPECK = 0.01  # share of a mesh's area
+SPECK, SCRAP = 0.01, 0.05  # shares of a mesh's area
 
 
 def oriented_box(points: NDArray) -> OrientedBox:
@@ -94,9 +94,10 @@ def crop_mesh(mesh: TriangleMesh, keep: NDArray[np.bool_]) -> TriangleMesh:
 
 
 def without_specks(mesh: TriangleMesh) -> TriangleMesh:
-    """Return a mesh without its connected parts of less than SPECK of its area.
+    """Return a mesh without the scraps that are no part of the object, one of which far away would spoil its box.
 
-    They come of stray pixels between two surfaces, and one of them far away would spoil the box of an object.
+    Connected parts of less than SPECK of the area go, and those of less than SCRAP that are farther from the larger
+    ones than half of the extent of these. They come of stray pixels between two surfaces.
     """
     if not len(mesh.faces):
         return mesh
@@ -107,8 +108,15 @@ def without_specks(mesh: TriangleMesh) -> TriangleMesh:
     a, b, c = (mesh.vertices[mesh.faces[:, corner]].astype(np.float64) for corner in range(3))
     of_face = part[mesh.faces[:, 0]]
     areas = np.bincount(of_face, np.linalg.norm(np.cross(b - a, c - a), axis=1), count)
-    keep = (areas >= SPECK * areas.sum())[of_face]
-    return mesh if keep.all() else crop_mesh(mesh, keep)
+    keep = areas >= SPECK * areas.sum()
+    large = areas >= min(SCRAP * areas.sum(), areas.max())
+    if (keep & ~large).any():
+        body = mesh.vertices[large[part]]
+        away, _ = cKDTree(body).query(mesh.vertices)
+        nearest = np.full(count, np.inf)
+        np.minimum.at(nearest, part, away)
+        keep &= large | (nearest <= np.ptp(body, axis=0).max() / 2)
+    return mesh if keep.all() else crop_mesh(mesh, keep[of_face])
 
 
 def join_meshes(meshes: Iterable[TriangleMesh]) -> TriangleMesh:

@@ -63,13 +63,21 @@ def square(side, corner):
     return TriangleMesh(vertices, np.array([[0, 1, 2], [0, 2, 3]], np.int32), np.full((4, 3), 7, np.uint8))
 
 
-def test_specks_go_and_parts_of_some_size_stay():
-    object_ = join_meshes([square(1.0, (0, 0, 0)), square(0.2, (0, 0, 2))])
-    kept = without_specks(join_meshes([object_, square(0.09, (50, 0, 0))]))  # 0.8 % of the area
-    assert np.array_equal(kept.vertices, object_.vertices)
-    assert np.array_equal(kept.faces, object_.faces)
-    assert np.array_equal(kept.colors, object_.colors)
-    assert without_specks(object_) is object_
+@pytest.mark.parametrize(
+    ("side", "away", "stays"), [(0.05, 0.1, False), (0.2, 0.3, True), (0.2, 0.6, False), (0.3, 5.0, True)]
+)
+def test_scraps_go_and_parts_of_some_size_stay(side, away, stays):
+    body = square(1.0, (0, 0, 0))
+    kept = without_specks(join_meshes([body, square(side, (1.0 + away, 0, 0))]))
+    assert len(kept.faces) == (4 if stays else 2)
+    assert np.array_equal(kept.vertices[:4], body.vertices)
+    assert np.array_equal(kept.faces[:2], body.faces)
+    assert len(kept.colors) == len(kept.vertices)
+
+
+def test_a_mesh_without_scraps_is_itself():
+    body = square(1.0, (0, 0, 0))
+    assert without_specks(body) is body
 
 
 def test_meshes_are_cropped_and_joined():
