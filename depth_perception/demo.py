@@ -2,7 +2,8 @@
 
 Bag player, completion node and evaluation node know each other only by topics, as on a robot. The
 nodes see a private ROS domain on this machine only, unless the user has chosen one. Where an estimator ships, the same
-recordings are then estimated from the camera alone, offline.
+recordings are then estimated from the camera alone, offline. Recordings with label images instead of points become
+surfaces of single objects, offline, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from depth_perception import demo_estimation
+from depth_perception import demo_estimation, demo_objects
 from depth_perception.evaluation import comparison
 from depth_perception.evaluation.recording_topics import TopicChoice
 from depth_perception.evaluation.replay import Replay
@@ -27,6 +28,7 @@ from depth_perception.evaluation.summary import table
 from depth_perception.models import zoo
 from depth_perception.pipelines.completion_parameters import COMPLETION_PARAMETERS
 from depth_perception.pipelines.model_selection import WEIGHT_FREE, ModelChoice
+from depth_perception.pipelines.scene_model import ModelError
 from depth_perception.recordings.reader import STORAGE_SUFFIXES, Recording, RecordingError
 from depth_perception.ros.launching import NodePlan, command_line
 from depth_perception.ros.processes import Child, ProcessGroup
@@ -246,10 +248,14 @@ def run_demo(
     rows: list[list[str]] = []
     estimated: list[list[str]] = []
     live: list[list[str]] = []
+    objects: list[list[str]] = []
     verdicts: list[str] = []
     made: list[Path] = []
     for recording in find_recordings(recordings):
         folder = Path(out) / recording.stem
+        if demo_objects.label_topic(recording):
+            made += _decompose(recording, folder / "objects", objects)
+            continue
         seconds = _seconds(recording) / rate
         print(f"{recording.name}: playing {seconds:.0f} s through {', '.join(NODES)} ...", flush=True)
         report = play(Demo(recording, folder, model, compared, rate, timeout), sys.stdout if verbose else None)
@@ -264,12 +270,27 @@ def run_demo(
             result = demo_estimation.run(recording, alone, estimator, HOLDOUT, look_into(recording)[1])
             estimated += demo_estimation.rows(recording.name, result)
             made += [alone / "report.html", *sorted((alone / "pictures").glob("best_*[!d].png"))]
-    _print(rows, verdicts, live)
+    if rows:
+        _print(rows, verdicts, live)
     if estimated:
         print(demo_estimation.text(estimated, HOLDOUT), end="\n\n")
+    if objects:
+        print(demo_objects.text(objects), end="\n\n")
     for path in made:
         print(path)
     return 0
+
+
+def _decompose(recording: Path, out: Path, rows: list[list[str]]) -> list[Path]:
+    """Add the row of a recording of objects to ``rows``; return its pages. Says so where the model cannot run."""
+    print(f"{recording.name}: finding the surfaces of single objects ...", flush=True)
+    try:
+        found = demo_objects.run(recording, out)
+    except ModelError as error:
+        print(f"{recording.name}: left out: {error}")
+        return []
+    rows.append(demo_objects.row(recording.name, found))
+    return [found.result.report, out / "scene" / "manifest.json", *sorted((out / "turntable").glob("*.png"))]
 
 
 def _beside(model: ModelChoice) -> str:

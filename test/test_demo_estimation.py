@@ -60,6 +60,7 @@ def test_a_recording_is_estimated_and_its_table_says_what_told_the_scale(shipped
 @pytest.mark.parametrize("ships", [True, False])
 def test_the_demo_ends_with_the_camera_alone(ships, tmp_path, monkeypatch, capsys):
     estimated = []
+    monkeypatch.setattr(demo.demo_objects, "label_topic", lambda recording: "")
     monkeypatch.setattr(demo, "find_recordings", lambda folder: [tmp_path / "room"])
     monkeypatch.setattr(demo, "_seconds", lambda path: 3.0)
     monkeypatch.setattr(demo, "play", lambda given, output: given.out / "report.html")

@@ -26,6 +26,7 @@ FLOORS = {
     "cli_train": 6,
     "demo": 6,
     "demo_estimation": 6,
+    "demo_objects": 6,
     "__main__": 6,
 }
 LIVE = ("ros", "nodes")  # only these import rclpy

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from depth_perception.recordings.reader import Recording
+from training.synthetic import make_demo, object_recording
 from training.synthetic.make_demo import main
 
 SMALL = ["--seconds", "0.3", "--width", "48", "--height", "36", "--rate", "4", "--workers", "1", "--scene", "street"]
@@ -26,3 +27,14 @@ def test_mistakes_are_told_in_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main([str(tmp_path / "file"), *SMALL]) == 1
     assert "make_demo:" in capsys.readouterr().err
+
+
+def test_the_table_is_met_again_by_a_depth_camera(tmp_path, capsys, monkeypatch):
+    assert make_demo.TABLE.laps > 1
+    small = object_recording.Settings(count=2, views=2, width=32, height=24)
+    monkeypatch.setattr(make_demo, "TABLE", small)
+    assert main([str(tmp_path / "demo"), "--scene", "table"]) == 0
+    assert "table: 0.25 s" in capsys.readouterr().out
+    with Recording(tmp_path / "demo" / "table") as recording:
+        assert recording.topics()["/camera/depth/image"].count == 2
+        assert "/lidar/points" not in recording.topics()
