@@ -38,6 +38,7 @@ DECOMPOSITION_SETTINGS = {
     "profile": "profile",
     "device": "device",
     "labels_source": "labels.source",
+    "segmenter": "labels.segmenter",
     "class_file": "labels.class_file",
     "pose_source": "pose.source",
     "fixed_frame": "transform.fixed_frame",

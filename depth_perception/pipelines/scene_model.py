@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,7 @@ from numpy.typing import NDArray
 from depth_perception.pipelines.decomposition_settings import DecompositionSettings
 from depth_perception.pipelines.scene_blocks import Fitter, FitterMaker
 
-NEEDED = (
-    'surfaces of single objects need torch, scikit-image and trimesh: pip install "depth_perception[decomposition]"'
-)
+NEEDED = "torch, scikit-image and trimesh: pip install 'depth_perception[decomposition]'"
 
 
 class ModelError(RuntimeError):
@@ -22,8 +21,11 @@ class ModelError(RuntimeError):
 def model_maker(settings: DecompositionSettings) -> FitterMaker:
     """Return what makes the model of a block.
 
-    torch is imported at once, so that the first frame does not wait for it. Raises ModelError where it is missing.
+    torch is imported at once, so that the first frame does not wait for it. Raises ModelError where it is missing, or
+    what writes meshes, which nobody should be told of only after a long drive.
     """
+    if importlib.util.find_spec("trimesh") is None:
+        raise ModelError(f"surfaces of single objects need {NEEDED} (trimesh is not installed)")
     try:
         from depth_perception.models.decomposition.config import SceneConfig
         from depth_perception.models.decomposition.fitter import SceneFitter

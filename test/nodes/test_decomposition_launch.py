@@ -30,7 +30,8 @@ def test_the_shipped_parameters_are_the_defaults(repository):
 def test_topics_and_settings_of_a_robot():
     node = plan(
         image="/rgb/image", depth="/depth/image", labels="/masks", odometry="/odom", fixed_frame="map",
-        pose_source="odometry", class_file="/tmp/classes.yaml", namespace="front", use_sim_time="true",
+        pose_source="odometry", class_file="/tmp/classes.yaml", segmenter="torchvision", namespace="front",
+        use_sim_time="true",
     )["decomposition_node"]  # fmt: skip
     assert dict(node.remappings) == {
         "image": "/rgb/image",
@@ -45,6 +46,7 @@ def test_topics_and_settings_of_a_robot():
     assert {source for source, _ in node.remappings} <= inputs
     assert node.parameters == {
         "labels.class_file": "/tmp/classes.yaml",
+        "labels.segmenter": "torchvision",
         "pose.source": "odometry",
         "transform.fixed_frame": "map",
         "use_sim_time": True,
