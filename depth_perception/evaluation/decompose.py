@@ -105,13 +105,17 @@ def decompose(
         result.seconds = time.monotonic() - started
         _save(settings, made, source.count)
         surfaces = [made.get(surface.id) for surface in made.surfaces()]
+        shown = [
+            ScenePicture(index, frame.image, frame.labels, made.label_view(frame)) for index, frame in pictures.kept
+        ]
         if log is not None:
             log.objects(surfaces)
+            for (_, frame), picture in zip(pictures.kept, shown):
+                log.found(frame.stamp, picture.ids)
     finally:
         if log is not None:
             log.close()
     result.objects, result.skipped, result.depth_from = len(surfaces), told(source.skipped), source.depth_from
-    shown = [ScenePicture(number, frame.image, frame.labels, made.label_view(frame)) for number, frame in pictures.kept]
     result.report = write_scene_report(settings.out, source.name, result, surfaces, shown, made.status())
     return result
 

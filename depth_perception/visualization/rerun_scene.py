@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from depth_perception.frames import ObjectSurface, PosedDepth
 from depth_perception.geometry.transforms import matrix_to_quaternion
 from depth_perception.pipelines.object_colors import id_color
 from depth_perception.visualization.rerun_log import RerunLog, ViewerError
+
+FOUND = "world/camera/image/objects"
 
 
 class SceneLog(RerunLog):
@@ -40,9 +43,17 @@ class SceneLog(RerunLog):
             labels = np.clip(frame.labels, 0, 65535).astype(np.uint16)
             self._log("world/camera/image/labels", rr.SegmentationImage(labels))
 
+    def found(self, stamp: int, ids: NDArray[np.int32]) -> None:
+        """Log the ids (height, width) of the objects that a view shows, in the colours that ``objects`` gives them."""
+        self._at(stamp)
+        self._log(FOUND, self._rr.SegmentationImage(np.clip(ids, 0, 65535).astype(np.uint16)))
+
     def objects(self, surfaces: Iterable[ObjectSurface]) -> None:
         """Log the surfaces of all objects, and their boxes with ids."""
         rr = self._rr
+        surfaces = list(surfaces)
+        names = [(surface.id, f"{surface.category} {surface.id}".strip(), id_color(surface.id)) for surface in surfaces]
+        self._log(FOUND, rr.AnnotationContext([(0, "background", (0, 0, 0, 0)), *names]), static=True)
         for surface in surfaces:
             name, mesh, box = f"world/objects/{surface.id}", surface.mesh, surface.box
             colors = mesh.colors

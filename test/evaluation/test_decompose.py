@@ -80,6 +80,22 @@ def test_a_folder_becomes_meshes_pictures_and_a_page(tmp_path, listed):
     assert "http" not in page.replace("http-equiv", "")  # all of it is inside
 
 
+def test_the_scene_is_written_for_rerun_unless_that_is_switched_off(tmp_path):
+    try:
+        import rerun  # noqa: F401
+    except ImportError as error:
+        pytest.skip(f"rerun-sdk: {error}")
+    folder = write_folder(tmp_path / "in", views=3)
+    for wanted in (True, False):
+        out = tmp_path / f"out_{wanted}"
+        decompose(DecomposeSettings(folder, out, scene=SETTINGS, rerun=wanted), scene=scene_of_balls())
+        assert (out / "scene.rrd").is_file() is wanted
+    content = (tmp_path / "out_True" / "scene.rrd").read_bytes()
+    for number in (1, 2, 3):
+        assert f"/world/objects/{number}/surface".encode() in content
+    assert b"/world/camera/image/objects" in content
+
+
 def test_a_run_that_was_killed_goes_on_behind_its_last_save(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "in")
     monkeypatch.setattr(module, "SAVE_EVERY", 0.0)

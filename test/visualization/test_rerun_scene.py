@@ -25,9 +25,15 @@ def test_views_and_objects_land_in_the_file(tmp_path):
         pytest.skip(f"rerun-sdk: {error}")
     mesh = ball_mesh(np.array([0, 0, 0, 0.2]))
     surface = ObjectSurface(3, mesh, oriented_box(mesh.vertices), 0.9, 1, 2, "ball", 1)
-    log = SceneLog.open(tmp_path / "scene.rrd", "x")
-    log.view(BallScene().frame(loop(1)[0]))
-    empty = (tmp_path / "scene.rrd").stat().st_size if (tmp_path / "scene.rrd").exists() else 0
+    frame, file = BallScene().frame(loop(1)[0]), tmp_path / "scene.rrd"
+    log = SceneLog.open(file, "x")
+    log.view(frame)
+    empty = file.stat().st_size if file.exists() else 0
     log.objects([surface])
+    log.found(frame.stamp, np.where(frame.labels == 1, np.int32(3), np.int32(-1)))
     log.close()
-    assert (tmp_path / "scene.rrd").stat().st_size > empty + mesh.vertices.nbytes // 2
+    content = file.read_bytes()
+    assert len(content) > empty + mesh.vertices.nbytes // 2
+    for path in (b"/world/camera/image/labels", b"/world/camera/image/objects", b"/world/objects/3/surface"):
+        assert path in content
+    assert b"/world/objects/3/box" in content
