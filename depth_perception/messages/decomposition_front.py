@@ -16,19 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, FloatImage, PosedDepth
-from depth_perception.geometry.camera import pixel_grid, project, rectified, rectified_view, rectify_image, unproject
+from depth_perception.geometry.camera import pixel_grid, project, unproject
 from depth_perception.geometry.transform_tree import TransformError, TransformSource
 from depth_perception.geometry.transforms import make_transform
 from depth_perception.messages.calibrations import Calibrations
-from depth_perception.messages.compressed import decode_compressed_depth, decode_compressed_image
-from depth_perception.messages.image import decode_depth, decode_image
+from depth_perception.messages.intake import Intake, camera_view, registered_depth, size_text
 from depth_perception.messages.labels import decode_labels
 from depth_perception.messages.problem import FrontError
 from depth_perception.messages.types import MessageError, stamp_of
 from depth_perception.pipelines.parameters import Value
 from depth_perception.pipelines.synchronizer import SyncedSet, Synchronizer, SyncSettings
-
-ODOMETRY = "nav_msgs/msg/Odometry"
 
 
 @dataclass(frozen=True)
@@ -78,10 +75,8 @@ class DecompositionFront:
         self._settings = settings
         self._transforms = transforms
         self._on_set = on_set
-        self._on_problem = on_problem
         self._calibrations = Calibrations()
-        self.received: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
+        self._intake = Intake(on_problem)
         self._with_labels = Synchronizer(settings.sync, self._labelled)
         self._with_depth = Synchronizer(settings.sync, self._deep)
         self._now = 0
@@ -98,24 +93,24 @@ class DecompositionFront:
 
     def on_camera_info(self, message: Any, now: int) -> None:
         """Remember a CameraInfo."""
-        self.received["camera_info"] += 1
+        self._intake.received["camera_info"] += 1
         self._calibrations.add(message)
 
     def on_image(self, message: Any, now: int) -> None:
         """Take an Image or CompressedImage; ``now`` is the caller's clock in nanoseconds."""
-        if self._accept("image", message):
+        if self._intake.accepts("image", message):
             self._now = now
             self._with_depth.add_image(stamp_of(message.header), message, now)
 
     def on_depth(self, message: Any, now: int) -> None:
         """Take a depth Image or compressedDepth image."""
-        if self._accept("depth", message):
+        if self._intake.accepts("depth", message):
             self._now = now
             self._with_depth.add_other(stamp_of(message.header), message, now)
 
     def on_labels(self, message: Any, now: int) -> None:
         """Take a label Image."""
-        if self._accept("labels", message):
+        if self._intake.accepts("labels", message):
             self._now = now
             self._with_labels.add_other(stamp_of(message.header), message, now)
 
@@ -147,7 +142,7 @@ class DecompositionFront:
 
     def drops(self) -> dict[str, int]:
         """Return everything that was lost here, by cause; what found no depth and what found no labels apart."""
-        total: Counter[str] = Counter(self._refused)
+        total: Counter[str] = Counter(self._intake.refused)
         for name, synchronizer in (("depth", self._with_depth), ("labels", self._with_labels)):
             for cause, count in synchronizer.statistics().drops.items():
                 total[f"{cause}_{name}" if cause == "no_partner" else cause] += count
@@ -158,20 +153,6 @@ class DecompositionFront:
         synchronizer = self._with_depth if name == "depth" else self._with_labels
         return synchronizer.statistics().missed
 
-    def _accept(self, topic: str, message: Any) -> bool:
-        self.received[topic] += 1
-        problem = None
-        if stamp_of(message.header) <= 0:
-            problem = FrontError("no_stamp", topic, "header.stamp is 0; the driver must stamp its messages")
-        elif not message.header.frame_id:
-            problem = FrontError("no_frame", topic, "header.frame_id is empty; the driver must name its frame")
-        if problem is None:
-            return True
-        self._refused[problem.cause] += 1
-        if self._on_problem is not None:
-            self._on_problem(problem)
-        return False
-
     # -- worker's thread ------------------------------------------------------------------------
 
     def assemble(self, synced: SyncedSet) -> PosedDepth:
@@ -179,25 +160,10 @@ class DecompositionFront:
         settings = self._settings
         image_message, depth_message, label_message = synced.image
         frame_id = image_message.header.frame_id.lstrip("/")
-        key, raw, _ = self._calibrations.camera(synced.image_stamp, frame_id)
+        image, camera, raw, _ = camera_view(
+            image_message, synced.image_stamp, self._calibrations, settings.image_is_rectified
+        )
         pose = self._pose(frame_id, synced.image_stamp)
-        try:
-            compressed = hasattr(image_message, "format")
-            image = decode_compressed_image(image_message) if compressed else decode_image(image_message)
-        except MessageError as error:
-            raise FrontError("bad_image", "image", str(error)) from error
-        if image.shape[:2] != raw.shape:
-            raise FrontError(
-                "size_mismatch",
-                "camera_info",
-                f"camera_info describes {_size(raw.shape)} pixels, the image has {_size(image.shape)}",
-            )
-        if settings.image_is_rectified:
-            camera = self._calibrations.cached(("view", *key), lambda: rectified_view(raw))
-        else:
-            camera = self._calibrations.cached(("rectified", *key), lambda: rectified(raw))
-            if camera is not raw:
-                image = rectify_image(raw, image)
         bend = camera is not raw and not settings.image_is_rectified
         depth = self._depth(depth_message, raw, frame_id)
         if bend and not settings.depth_is_rectified:
@@ -219,18 +185,7 @@ class DecompositionFront:
             ) from error
 
     def _depth(self, message: Any, raw: CameraModel, frame_id: str) -> FloatImage:
-        try:
-            depth = decode_compressed_depth(message) if hasattr(message, "format") else decode_depth(message)
-        except MessageError as error:
-            raise FrontError("bad_depth", "depth", str(error)) from error
-        own = message.header.frame_id.lstrip("/")
-        if depth.shape != raw.shape or own != frame_id:
-            raise FrontError(
-                "not_registered",
-                "depth",
-                f"the depth image has {_size(depth.shape)} pixels in frame {own!r}, the image {_size(raw.shape)} in "
-                f"{frame_id!r}; depth must be registered to the image",
-            )
+        depth = registered_depth(message, "depth", raw, frame_id)
         if not np.isfinite(depth).any():
             raise FrontError("empty_depth", "depth", "the depth image has no valid pixel")
         return depth
@@ -244,14 +199,10 @@ class DecompositionFront:
             raise FrontError(
                 "bad_label_size",
                 "labels",
-                f"width x height: the label image has {_size(labels.shape)} pixels, the image {_size(raw.shape)}; "
-                "labels must be of the image's size",
+                f"width x height: the label image has {size_text(labels.shape)} pixels, "
+                f"the image {size_text(raw.shape)}; labels must be of the image's size",
             )
         return labels
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
 
 
 def _moved(raw: CameraModel, camera: CameraModel, values: NDArray, empty: Any) -> Any:

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from depth_perception.frames import CameraFrame, CameraModel, PointCloud, SparseDepth
-from depth_perception.geometry.camera import rectified, rectified_view, rectify_image, unproject
+from depth_perception.geometry.camera import unproject
 from depth_perception.geometry.projection import deskew, project_cloud, remove_hidden
 from depth_perception.geometry.transform_tree import TransformError, TransformSource
 from depth_perception.messages.calibrations import Calibrations
-from depth_perception.messages.compressed import decode_compressed_depth, decode_compressed_image
-from depth_perception.messages.image import decode_depth, decode_image
+from depth_perception.messages.intake import Intake, camera_view, registered_depth
 from depth_perception.messages.point_cloud import decode_cloud
 from depth_perception.messages.problem import FrontError
 from depth_perception.messages.types import MessageError, stamp_of
@@ -109,10 +108,8 @@ class CompletionFront:
         """``on_set`` receives each synchronised set, ``on_problem`` each message refused in ``on_*``."""
         self._settings = settings
         self._transforms = transforms
-        self._on_problem = on_problem
         self._calibrations = Calibrations()
-        self._received: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
+        self._intake = Intake(on_problem)
         self._synchronizer = Synchronizer(settings.sync, on_set)
 
     @property
@@ -127,27 +124,29 @@ class CompletionFront:
 
     def on_camera_info(self, message: Any, now: int) -> None:
         """Remember a CameraInfo; ``now`` is unused but keeps the four inputs alike."""
-        self._received["camera_info"] += 1
+        self._intake.received["camera_info"] += 1
         self._calibrations.add(message)
 
     def on_image(self, message: Any, now: int) -> None:
         """Take an Image or CompressedImage; ``now`` is the caller's clock in nanoseconds."""
-        if self._accept("image", message):
+        if self._intake.accepts("image", message):
             self._synchronizer.add_image(stamp_of(message.header), message, now)
 
     def on_points(self, message: Any, now: int) -> None:
         """Take a PointCloud2; ``now`` is the caller's clock in nanoseconds."""
-        if self._accept("points", message):
+        if self._intake.accepts("points", message):
             self._synchronizer.add_other(stamp_of(message.header), message, now)
 
     def on_depth(self, message: Any, now: int) -> None:
         """Take a sparse depth Image or compressedDepth image; ``now`` is the caller's clock in nanoseconds."""
-        if self._accept("sparse_depth", message):
+        if self._intake.accepts("sparse_depth", message):
             self._synchronizer.add_other(stamp_of(message.header), message, now)
 
     def add_pair(self, image: Any, other: Any | None, emit: Callable[[SyncedSet], None]) -> None:
         """Hand on a set that somebody else paired (``sync.policy: approximate``)."""
-        if self._accept("image", image) and (other is None or self._accept(self._settings.other_topic, other)):
+        if self._intake.accepts("image", image) and (
+            other is None or self._intake.accepts(self._settings.other_topic, other)
+        ):
             stamp = stamp_of(image.header)
             other_stamp = None if other is None else stamp_of(other.header)
             interval = None if other_stamp is None else (other_stamp - stamp) / NANOSECONDS
@@ -167,21 +166,8 @@ class CompletionFront:
 
     def statistics(self) -> FrontStatistics:
         """Return the counters since the start."""
-        return FrontStatistics(dict(self._received), self._synchronizer.statistics(), dict(self._refused))
-
-    def _accept(self, topic: str, message: Any) -> bool:
-        self._received[topic] += 1
-        problem = None
-        if stamp_of(message.header) <= 0:
-            problem = FrontError("no_stamp", topic, "header.stamp is 0; the driver must stamp its messages")
-        elif not message.header.frame_id:
-            problem = FrontError("no_frame", topic, "header.frame_id is empty; the driver must name its frame")
-        if problem is None:
-            return True
-        self._refused[problem.cause] += 1
-        if self._on_problem is not None:
-            self._on_problem(problem)
-        return False
+        intake = self._intake
+        return FrontStatistics(dict(intake.received), self._synchronizer.statistics(), dict(intake.refused))
 
     def assemble(self, synced: SyncedSet) -> CompletionInput:
         """Decode one set and project its range data into the image.
@@ -236,27 +222,9 @@ class CompletionFront:
         self, synced: SyncedSet, settings: FrontSettings
     ) -> tuple[CameraFrame, CameraModel, tuple[str, ...]]:
         message = synced.image
-        frame_id = message.header.frame_id.lstrip("/")
-        key, camera, notes = self._calibrations.camera(synced.image_stamp, frame_id)
-        try:
-            image = decode_compressed_image(message) if hasattr(message, "format") else decode_image(message)
-        except MessageError as error:
-            raise FrontError("bad_image", "image", str(error)) from error
-        if image.shape[:2] != camera.shape:
-            raise FrontError(
-                "size_mismatch",
-                "camera_info",
-                f"camera_info describes {camera.width}x{camera.height} pixels, "
-                f"the image has {image.shape[1]}x{image.shape[0]}",
-            )
-        raw_camera = camera
-        if settings.is_rectified:
-            camera = self._calibrations.cached(("view", *key), lambda: rectified_view(raw_camera))
-        elif settings.rectify:
-            camera = self._calibrations.cached(("rectified", *key), lambda: rectified(raw_camera))
-            if camera is not raw_camera:
-                image = rectify_image(raw_camera, image)
-        return CameraFrame(synced.image_stamp, frame_id, image, camera), raw_camera, notes
+        view = camera_view(message, synced.image_stamp, self._calibrations, settings.is_rectified, settings.rectify)
+        frame = CameraFrame(synced.image_stamp, message.header.frame_id.lstrip("/"), view.image, view.camera)
+        return frame, view.raw, view.notes
 
     def _cloud(self, message: Any, stamp: int, settings: FrontSettings) -> PointCloud:
         try:
@@ -315,21 +283,8 @@ class CompletionFront:
     def _measured_pixels(
         self, message: Any, frame: CameraFrame, raw_camera: CameraModel, settings: FrontSettings
     ) -> SparseDepth:
-        try:
-            if hasattr(message, "format"):
-                depth = decode_compressed_depth(message, accept_mono16=settings.accept_mono16_depth)
-            else:
-                depth = decode_depth(message, accept_mono16=settings.accept_mono16_depth)
-        except MessageError as error:
-            raise FrontError("bad_depth", "sparse_depth", str(error)) from error
-        depth_frame = message.header.frame_id.lstrip("/")
-        if depth.shape != raw_camera.shape or depth_frame != frame.frame_id:
-            raise FrontError(
-                "not_registered",
-                "sparse_depth",
-                f"the depth image has {depth.shape[1]}x{depth.shape[0]} pixels in frame {depth_frame!r}, the image "
-                f"{raw_camera.width}x{raw_camera.height} in {frame.frame_id!r}; depth must be registered to the image",
-            )
+        accept = settings.accept_mono16_depth
+        depth = registered_depth(message, "sparse_depth", raw_camera, frame.frame_id, accept)
         sparse = SparseDepth.from_image(depth)
         if len(sparse) == 0:
             raise FrontError("empty_depth", "sparse_depth", "the depth image has no valid pixel")
