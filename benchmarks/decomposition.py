@@ -23,7 +23,10 @@ from benchmarks.evidence.rows import Store
 from depth_perception.evaluation.decomposition.label_corruption import CORRUPTIONS
 
 QUICK = ("table-3",)
-SHOWN = "table-8"  # the scene of the picture and of the ablation
+SHOWN = "table-8"  # the scene of the picture, and of labels that are spoiled less and more
+OTHERS = ("light", "strong")
+SMALL = "table-5"  # the scene of the ablation
+LEARNED_DRAWS = 1  # of the peers that learn, which take long
 
 
 class Job(NamedTuple):
@@ -35,13 +38,15 @@ class Job(NamedTuple):
     variant: str
 
 
-def plan(scenes: Sequence[str], corruptions: Sequence[str], names: Sequence[str]) -> list[Job]:
-    """Return all jobs, scene by scene."""
+def plan(scenes: Sequence[str], corruptions: Sequence[str], names: Sequence[str], draws: int = 1) -> list[Job]:
+    """Return all jobs, scene by scene, with ``draws`` draws of each corruption."""
     return [
-        Job(scene, corruption, method, variant)
+        Job(scene, drawn, method, variant)
         for scene in scenes
         for corruption in corruptions
+        for number, drawn in enumerate(object_scenes.draws(corruption, draws))
         for method in names
+        if number < LEARNED_DRAWS or method not in methods.LEARNED_PEERS
         for variant in methods.EVERY[method]
     ]
 
@@ -75,9 +80,13 @@ def main(arguments: list[str] | None = None) -> int:
     names = [n for n in methods.METHODS if n not in methods.LEARNED_PEERS] if options.quick else options.methods
     store = object_rows.store(options.out / "results.csv")
     _one_thread()
-    run(plan(scenes, options.corruptions, names), store, options.out)
-    if options.ablation and not options.quick:
-        run(plan([SHOWN], options.corruptions[:1], [methods.OURS, *methods.ABLATION]), store, options.out)
+    jobs = plan(scenes, options.corruptions, names, options.draws)
+    if not options.quick:
+        if SHOWN in scenes:
+            jobs += plan([SHOWN], [c for c in OTHERS if c not in options.corruptions], names, options.draws)
+        if options.ablation:
+            jobs += plan([SMALL], options.corruptions[:1], list(methods.ABLATION), options.draws)
+    run(jobs, store, options.out)
     rows = [row for row in store.rows.values() if row.version == methods.VERSION]
     text = documents.report(rows)
     (options.out / "decomposition.md").write_text(text)
@@ -103,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="+", default=list(methods.METHODS), choices=list(methods.EVERY),
                         metavar="NAME", help=", ".join(methods.METHODS))  # fmt: skip
     parser.add_argument("--corruptions", nargs="+", default=["usual"], choices=list(CORRUPTIONS))
-    parser.add_argument("--ablation", action="store_true", help=f"also ours without each clustering term, on {SHOWN}")
+    parser.add_argument("--ablation", action="store_true", help=f"also ours without each clustering term, on {SMALL}")
+    parser.add_argument("--draws", type=int, default=3, help="of the spoiled labels; peers that learn get one")
     parser.add_argument("--quick", action="store_true", help="one small scene, no learned peers")
     parser.add_argument("--out", type=Path, default=Path("out/decomposition"))
     parser.add_argument("--docs", action="store_true", help="keep the figures and pictures for the documents")

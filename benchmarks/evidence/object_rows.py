@@ -11,7 +11,7 @@ from typing import NamedTuple, get_type_hints
 
 import numpy as np
 
-from benchmarks.evidence.object_scenes import LabelledScene
+from benchmarks.evidence.object_scenes import LabelledScene, kind_of
 from benchmarks.evidence.rows import Store
 from depth_perception.evaluation.decomposition.decomposed import Decomposed, Method, PeakMemory
 from depth_perception.evaluation.decomposition.panoptic import ScenePanoptic
@@ -109,6 +109,18 @@ def best_rows(rows: Iterable[ObjectRow]) -> Cells:
         if key not in best or row.pq > best[key].pq:
             best[key] = row
     return best
+
+
+def averages(cells: Cells) -> Cells:
+    """Return the mean over all draws of a corruption; counts may be broken numbers then."""
+    groups: dict[tuple[str, str, str], list[ObjectRow]] = {}
+    for (method, scene, corruption), row in cells.items():
+        groups.setdefault((method, scene, kind_of(corruption)), []).append(row)
+    out = {}
+    for key, rows in groups.items():
+        means = {n: float(np.mean([getattr(r, n) for r in rows])) for n in ObjectRow._fields[5:]}
+        out[key] = rows[0]._replace(corruption=key[2], **means)  # type: ignore[arg-type]
+    return out
 
 
 def write_rows(rows: Iterable[ObjectRow], path: Path) -> None:

@@ -71,9 +71,22 @@ def load_scene(name: str, cache: Path, views: int = VIEWS) -> LabelledScene:
 
 
 def spoiled(scene: LabelledScene, corruption: str) -> list[PosedDepth]:
-    """Return the scene's frames with labels spoiled by a corruption of CORRUPTIONS, the same every time."""
+    """Return the scene's frames with labels spoiled by a corruption of CORRUPTIONS, the same every time.
+
+    ``strong#1``, ``strong#2`` and so on are other draws of ``strong``.
+    """
     seed = zlib.crc32(f"{scene.name}/{corruption}".encode())
-    return corrupt(scene.frames, np.random.default_rng(seed), CORRUPTIONS[corruption])
+    return corrupt(scene.frames, np.random.default_rng(seed), CORRUPTIONS[kind_of(corruption)])
+
+
+def kind_of(corruption: str) -> str:
+    """Return the corruption that a draw is one of."""
+    return corruption.split("#")[0]
+
+
+def draws(corruption: str, count: int) -> list[str]:
+    """Return the names of ``count`` draws of a corruption."""
+    return [corruption, *(f"{corruption}#{k}" for k in range(1, count))]
 
 
 def _generate(kind: Kind, views: int) -> tuple[list[PosedDepth], dict[int, TrueSurface]]:

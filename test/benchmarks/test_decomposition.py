@@ -61,11 +61,18 @@ def test_plans_name_every_variant():
     assert jobs[0].scene == "table-3"
 
 
+def test_peers_that_learn_get_fewer_draws():
+    jobs = decomposition.plan(["table-3"], ["usual"], ["ours", "label-field"], 3)
+    assert [j.corruption for j in jobs if j.method == "ours"] == ["usual", "usual#1", "usual#2"]
+    assert [j.corruption for j in jobs if j.method == "label-field"] == ["usual"]
+
+
 def test_spoiled_labels_are_the_same_every_time():
     scene = plate_scene()
     one, two = (object_scenes.spoiled(scene, "usual") for _ in range(2))
     for a, b in zip(one, two):
         np.testing.assert_array_equal(a.labels, b.labels)
+    assert not np.array_equal(object_scenes.spoiled(scene, "usual#1")[0].labels, one[0].labels)
     assert not np.array_equal(object_scenes.spoiled(scene, "shuffled")[0].labels, scene.frames[0].labels)
 
 

@@ -26,7 +26,7 @@ class Ours:
 
     config: SceneConfig = field(default_factory=SceneConfig.live)
     cell: float = 0.01
-    steps: int = 100
+    steps: int = 10
     seconds: float = 300.0
     without: tuple[str, ...] = ()
     device: str = "cpu"

@@ -97,7 +97,7 @@ class SceneConfig:
     points_per_image: int = 20_000  # kept
     coarse: int = 4  # cells to a cell of the coarse level
     sharpness: float = 0.5  # the Laplace density's b, in cells
-    pull: float = 0.02  # share of the way back to what the votes say, each step; 0: votes are a start only
+    pull: float = 0.1  # share of the way back to what all views say together, each step; 0: that is a start only
     largest_logit: float = 6.0
     split_distance: float = 0.1  # pieces of a channel farther apart become objects of their own
     smallest: int = 12  # nodes of the smallest object

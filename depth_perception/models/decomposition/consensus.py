@@ -21,8 +21,10 @@ from depth_perception.models.decomposition.key_frame import LabelledPoints
 
 FLOOR = 0.05  # chance that a view shows anything anywhere
 _MOST_REGIONS = 2500
-_THING = 0.5  # share of views that must show a region as some thing
+_THING = 0.4  # share of views that must show a region as some thing
 _UNSURE = 3.0  # places that an object's counts in a view are mixed with
+_ELSEWHERE = 0.5  # chance that an object which the view does not show would have one of the labels there
+_MISSED = 0.8  # of what a view without a mask says for the background is the most that it says for a thing
 _ROUNDS = 4
 _ALONE = 0.5  # share of a mask that an object must have for it to be the object's own
 _OWN = 0.2  # share of the views of an object that must have a mask of its own
@@ -59,6 +61,8 @@ def find_consensus(
     piece of space of some places: equal numbers are the same in all frames. Objects have ``smallest`` places or more.
     """
     views, count, region = _observations(frames, places, regions)
+    if not count:
+        return Consensus([np.zeros((len(v.is_thing), 1), np.float32) for v in views], 0)
     start = _start(views, region, smallest)
     if not start.max(initial=0):
         return Consensus([_evidence(np.ones((1, len(v.is_thing))), v) for v in views], 0)
@@ -114,15 +118,14 @@ def _start(views: Sequence[_Seen], region: NDArray[np.int64], smallest: int) -> 
         share = share @ sparse.diags(1.0 / np.maximum(seen, 1))
         asked += seen > 0
         thing += np.asarray(share[view.is_thing].sum(0)).reshape(-1)
-        shares.append((share.tocsr(), seen > 0))
+        shares.append(share.tocsr())
     chosen = np.flatnonzero(thing > _THING * asked)
     if len(chosen) > _MOST_REGIONS:  # the others find their object by their places
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:_MOST_REGIONS])
-    masks = np.concatenate([s[v.is_thing][:, chosen].toarray() for (s, _), v in zip(shares, views)] or [[]])
-    none = np.stack([1.0 - np.asarray(s[v.is_thing][:, chosen].sum(0)).reshape(-1) for (s, _), v in zip(shares, views)])
-    seen = np.stack([s[chosen] for _, s in shares]).astype(np.float32)
-    masks, none = masks.astype(np.float32), (none * seen).astype(np.float32)
-    cluster = join(masks.T @ masks, seen.T @ seen - none.T @ none, np.ones(len(chosen)), len(views))
+    masks = np.concatenate([s[v.is_thing][:, chosen].toarray() for s, v in zip(shares, views)] or [[]])
+    shown = np.stack([np.asarray(s[v.is_thing][:, chosen].sum(0)).reshape(-1) for s, v in zip(shares, views)])
+    masks, shown = masks.astype(np.float32), shown.astype(np.float32)
+    cluster = join(masks.T @ masks, shown.T @ shown, np.ones(len(chosen)), len(views))
     object_of = np.zeros(count, np.int64)
     object_of[chosen] = cluster + 1
     sizes = np.bincount(object_of[region])
@@ -144,36 +147,43 @@ def _counts(view: _Seen, belief: sparse.csr_matrix) -> NDArray[np.float64]:
 
 def _evidence(counts: NDArray, view: _Seen) -> NDArray[np.float32]:
     """Return (groups, 1 + objects) what a label of the view says; see ``Consensus``."""
-    all_ = counts.sum(0, keepdims=True)
-    usual = (all_ + 1e-9) / max(float(all_.sum()), 1e-9)
+    usual = np.repeat(counts.sum(0, keepdims=True), len(counts), 0)  # of an object that the view hardly shows
+    usual[0] = ~view.is_thing
+    usual *= _ELSEWHERE / np.maximum(usual.sum(1, keepdims=True), 1e-9)
     chance = (counts + _UNSURE * usual) / (counts.sum(1, keepdims=True) + _UNSURE)
-    return np.log((chance + FLOOR) / FLOOR).T.astype(np.float32)
+    said = np.log((chance + FLOOR) / FLOOR)
+    nothing = ~view.is_thing  # where a view misses a thing, that does not make the thing of what is around it
+    said[1:, nothing] = np.minimum(said[1:, nothing], _MISSED * said[:1, nothing])
+    return said.T.astype(np.float32)
 
 
 def _kept(
     counts: Sequence[NDArray], views: Sequence[_Seen], belief: sparse.csr_matrix, smallest: int
 ) -> NDArray[np.float32]:
-    """Return (1 + objects, 1 + those kept) which are joined to one, and which are left out: those without own masks.
+    """Return (1 + objects, 1 + those kept): which are joined to one, and which are left out without masks of their own.
 
-    What is left out counts as nothing.
+    What is left out counts as nothing. As with regions, only views that show both as things tell whether they are one.
     """
     width = belief.shape[1]
     same, both = np.zeros((width, width)), np.zeros((width, width))
-    shown, own = np.zeros(width), np.zeros(width)
+    told, own = np.zeros(width), np.zeros(width)
     for count, view in zip(counts, views):
         things, total = count[:, view.is_thing], count.sum(1)
-        same += things @ things.T
-        nothing = total - things.sum(1)
-        both += np.outer(total, total) - np.outer(nothing, nothing)
+        shown = np.sqrt(things.sum(1))  # a view that shows much of two objects counts more, but not by its square
+        part = things / np.maximum(shown, 1e-9)[:, None]
+        same += part @ part.T
+        both += np.outer(shown, shown)
         alone = things >= _ALONE * np.maximum(count.sum(0)[view.is_thing], 1)
         enough = total >= smallest / 2
-        shown += enough & (things.sum(1) > 0.5 * total)
+        told += enough & (things.sum(1) > 0.5 * total)
         own += enough & (alone & (things > 0)).any(1)
     sizes = np.asarray(belief.sum(0)).reshape(-1)
-    usable = (sizes >= smallest) & (own >= np.maximum(_OWN * shown, 1))
+    usable = (sizes >= smallest) & (own >= np.maximum(_OWN * told, 1))
     usable[0] = False
     kept = np.flatnonzero(usable)
-    group = join(same[np.ix_(kept, kept)], both[np.ix_(kept, kept)], sizes[kept], len(views)) if len(kept) else kept
+    group = (
+        join(same[np.ix_(kept, kept)], both[np.ix_(kept, kept)], np.ones(len(kept)), len(views)) if len(kept) else kept
+    )
     out = np.zeros((width, int(group.max(initial=-1)) + 2), np.float32)
     out[0, 0] = 1.0
     out[kept, group + 1] = 1.0

@@ -56,7 +56,7 @@ def margin_of_opacity(opacity: NDArray) -> NDArray[np.float32]:
 @functools.cache
 def _margin_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     margins = np.linspace(0.0, 12.0, 241)
-    t = np.linspace(-16.0, 40.0, 11201)  # distance behind the surface, in b
+    t = np.linspace(-16.0, 40.0, 2801)  # distance behind the surface, in b
     density = np.where(t < 0, 0.5 * np.exp(np.minimum(t, 0)), 1 - 0.5 * np.exp(-np.maximum(t, 0)))
     crossed = np.where(t < 0, 0.5 * np.exp(np.minimum(t, 0)), t + 0.5 * np.exp(-np.maximum(t, 0)))
     seen = np.exp(-crossed)

@@ -36,26 +36,38 @@ class FusedSurface:
         self._bricks = torch.stack([b.reshape(-1) for b in torch.meshgrid(*bricks, indexing="ij")], 1)
         inside = torch.arange(_BRICK, device=device)
         self._inside = torch.stack([b.reshape(-1) for b in torch.meshgrid(inside, inside, inside, indexing="ij")], 1)
+        _, ny, nz = grid.shape
+        strides = torch.tensor([ny * nz, nz, 1], device=device)
+        self._brick_node, self._inside_node = (self._bricks * strides).sum(1), (self._inside * strides).sum(1)
 
     def add(self, frame: PosedDepth) -> tuple[Tensor, Tensor]:
         """Fuse one frame; return the nodes (m,) it saw near a surface, and the pixel (m,) each was seen at."""
         device = self.distance.device
         depth = torch.from_numpy(np.nan_to_num(frame.depth, nan=0.0, posinf=0.0)).to(device)
-        farthest = float(depth.max()) + self.behind
-        R, t, K = _pose(frame, device)
-        nodes = self._in_view(frame, R, t, K, farthest)
-        points = (self.grid.points(nodes) - t) @ R  # (n, 3) in the camera
-        z = points[:, 2]
-        safe = z.clamp_min(1e-3)
-        u = torch.round(K[0, 0] * points[:, 0] / safe + K[0, 2])
-        v = torch.round(K[1, 1] * points[:, 1] / safe + K[1, 2])
         height, width = frame.depth.shape
-        seen = (z > 1e-3) & (u >= 0) & (v >= 0) & (u < width) & (v < height)
-        nodes, z, pixel = nodes[seen], z[seen], (v[seen] * width + u[seen]).long()
-        measured = depth.reshape(-1)[pixel]
+        R, t, K = _pose(frame, device)
+        bricks = self._in_view(depth, R, t, K)
+        low = torch.tensor(self.grid.low, dtype=torch.float32, device=device)
+        origin = (low + self._bricks[bricks] * self.grid.cell - t) @ R
+        offset = (self._inside * self.grid.cell).float() @ R
+        x, y, z = (origin[:, None, k] + offset[None, :, k] for k in range(3))  # (bricks, nodes of each)
+        near = 1.0 / z.clamp_min(1e-3)
+        u = torch.round((K[0, 0] * x).mul_(near).add_(K[0, 2]))
+        v = torch.round((K[1, 1] * y).mul_(near).add_(K[1, 2]))
+        seen = (u.clamp(0, width - 1) == u) & (v.clamp(0, height - 1) == v) & (z > 1e-3)
+        left = torch.tensor(self.grid.shape, device=device) - self._bricks[bricks]
+        edge = (left < _BRICK).any(1)
+        seen[edge] &= (self._inside[None] < left[edge][:, None]).all(2)
+        pixel = torch.where(seen, v.mul_(width).add_(u), 0.0).to(torch.int32)  # exact up to 2^24
+        measured = depth.reshape(-1)[pixel.reshape(-1)].reshape(z.shape)
+        seen &= (measured > 0) & (measured - z > -self.behind / _STEEPEST)
+        chosen = torch.nonzero(seen.reshape(-1))[:, 0]  # selecting once is much faster than with masks again and again
+        nodes = self._brick_node[bricks][chosen // len(offset)] + self._inside_node[chosen % len(offset)]
+        z, measured = z.reshape(-1)[chosen], measured.reshape(-1)[chosen]
+        pixel = pixel.reshape(-1)[chosen].long()
         cosine, stretch = (torch.from_numpy(x).to(device).reshape(-1) for x in _angles(frame))
         distance = (measured - z) * stretch[pixel] * cosine[pixel].clamp_min(_STEEPEST)
-        fits = (measured > 0) & (distance > -self.behind)
+        fits = torch.nonzero(distance > -self.behind)[:, 0]
         nodes, distance, pixel = nodes[fits], distance[fits], pixel[fits]
         trust = cosine[pixel].clamp_min(_STEEPEST) * (1.0 + distance / self.behind).clamp(0.0, 1.0)
         new = distance.clamp_max(self.front)
@@ -72,23 +84,54 @@ class FusedSurface:
         distance = (self.distance[nodes] * weights).sum(1)
         return distance, inside & (self.weight[nodes] > 0).all(1)
 
-    def _in_view(self, frame: PosedDepth, R: Tensor, t: Tensor, K: Tensor, farthest: float) -> Tensor:
-        """Return the nodes (n,) of all bricks that the camera may see, up to a depth."""
-        nx, ny, nz = self.grid.shape
+    def _in_view(self, depth: Tensor, R: Tensor, t: Tensor, K: Tensor) -> Tensor:
+        """Return the indices (n,) of the bricks that may hold nodes in front of what was measured, or just behind."""
         half = 0.5 * (_BRICK - 1) * self.grid.cell
         low = torch.tensor(self.grid.low, dtype=torch.float32, device=R.device)
-        centers = (low + self._bricks * self.grid.cell + half - t) @ R
+        x, y, z = ((low + self._bricks * self.grid.cell + half - t) @ R).unbind(1)
         radius = half * 3**0.5 + self.grid.cell
-        x, y, z = centers.unbind(1)
-        height, width = frame.depth.shape
-        keep = (z > -radius) & (z < farthest + radius)
+        height, width = depth.shape
+        keep = (z > -radius) & (z < float(depth.max()) + self.behind / _STEEPEST + radius)
         for value, focal, middle, size in ((x, K[0, 0], K[0, 2], width), (y, K[1, 1], K[1, 2], height)):
             for edge, sign in ((-0.5, 1.0), (size - 0.5, -1.0)):
                 slope = (edge - middle) / focal  # inside this side of the frustum: sign * (value - slope z) > 0
                 keep &= sign * (value - slope * z) > -radius * torch.sqrt(1 + slope**2)
-        at = (self._bricks[keep][:, None] + self._inside[None]).reshape(-1, 3)
-        at = at[(at[:, 0] < nx) & (at[:, 1] < ny) & (at[:, 2] < nz)]
-        return (at[:, 0] * ny + at[:, 1]) * nz + at[:, 2]
+        bricks = torch.nonzero(keep)[:, 0]
+        ball = x[bricks], y[bricks], z[bricks], K, radius
+        farthest, nearest = _largest(depth, *ball), -_largest(-depth, *ball)
+        keep = (farthest > 0) & (ball[2] - radius < farthest + self.behind / _STEEPEST)
+        empty = keep & (nearest - ball[2] - radius > self.front / _STEEPEST)
+        keep[empty] = ~self._known_empty(bricks[empty])
+        return bricks[keep]
+
+    def _known_empty(self, bricks: Tensor) -> Tensor:
+        """Return which bricks (n,) were seen as empty in all their nodes: seeing so again would change nothing."""
+        nodes = (self._brick_node[bricks][:, None] + self._inside_node).clamp_max(self.grid.size - 1)
+        return ((self.weight[nodes] > 0) & (self.distance[nodes] >= self.front)).all(1)
+
+
+def _largest(image: Tensor, x: Tensor, y: Tensor, z: Tensor, K: Tensor, radius: float) -> Tensor:
+    """Return the largest value (n,) of an image (h, w) where balls around (x, y, z) (n,) appear, or a larger one."""
+    height, width = image.shape
+    ahead = (z - radius).clamp_min(1e-3)
+    # of a ball beside the axis the picture is wider; far to the side, or around the camera, everything counts
+    tilt = 1 + torch.maximum(x.abs(), y.abs()) / ahead
+    pixels = torch.maximum(K[0, 0], K[1, 1]) * radius / ahead * tilt + 1
+    levels = int(np.ceil(np.log2(max(height, width))))
+    level = torch.ceil(torch.log2(pixels)).clamp(0, levels).long()
+    out = torch.full_like(z, float(image.max()))
+    largest = image[None, None]
+    for k in range(levels):
+        here = level == k
+        if here.any():
+            u = (torch.round(K[0, 0] * x[here] / z[here] + K[0, 2]) / 2**k).floor().long()
+            v = (torch.round(K[1, 1] * y[here] / z[here] + K[1, 2]) / 2**k).floor().long()
+            around = torch.nn.functional.max_pool2d(largest, 3, 1, 1)[0, 0]
+            rows, columns = around.shape
+            # what lies outside of the image is seen, if at all, through the tile at its edge
+            out[here] = around[v.clamp(0, rows - 1), u.clamp(0, columns - 1)]
+        largest = torch.nn.functional.max_pool2d(largest, 2, 2, ceil_mode=True)
+    return out
 
 
 def _pose(frame: PosedDepth, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

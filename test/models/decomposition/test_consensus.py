@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from depth_perception.models.decomposition.consensus import find_consensus
 from depth_perception.models.decomposition.key_frame import LabelledPoints, inner_pixels
@@ -16,13 +17,18 @@ def image(parts, seed=0):
 
 
 def objects_of(parts_of_views):
-    """Return, for each view, what object each of its labels is."""
+    """Return, for each view, what each of its labels says most for (0 background), and how many objects there are."""
     views = [image(parts, k) for k, parts in enumerate(parts_of_views)]
-    found = find_consensus([v[0] for v in views], [v[1] for v in views], 5)
-    out = [dict.fromkeys(parts) for parts in parts_of_views]
-    for (view, group), thing in zip(found.masks, found.object):
-        out[view][views[view][0].labels[group]] = int(thing)
+    found = consensus_of(views)
+    out = [
+        {int(label): int(said.argmax()) for label, said in zip(view[0].labels, evidence)}
+        for view, evidence in zip(views, found.evidence)
+    ]
     return out, found.objects
+
+
+def consensus_of(views):
+    return find_consensus([v[0] for v in views], [v[1] for v in views], [v[1] // 5 for v in views], 5)
 
 
 A, B, C, FLOOR = range(0, 40), range(100, 140), range(200, 240), range(1000, 1200)
@@ -35,28 +41,34 @@ def test_masks_of_one_thing_are_one_object_whatever_their_numbers():
     assert views[0][2] == views[1][2] == views[2][3]
     assert views[0][3] == views[1][1]
     assert len({views[0][1], views[0][2], views[0][3]}) == 3
-    assert views[0][0] is None
+    assert views[0][0] == 0
 
 
 def test_views_that_overlap_little_are_joined_through_those_between():
     sides = [range(20 * k, 20 * k + 50) for k in range(6)]
     views, count = objects_of([{0: FLOOR, k + 1: side} for k, side in enumerate(sides)])
     assert count == 1
-    assert {views[k][k + 1] for k in range(6)} == {0}
+    assert {views[k][k + 1] for k in range(6)} == {1}
 
 
-def test_a_mask_over_two_things_has_no_say():
-    both = [*A, *B]
-    views, count = objects_of([{1: A, 2: B}, {2: A, 1: B}, {5: both}, {3: A, 4: B}, {4: A, 1: B}])
-    assert count == 2
-    assert views[2][5] == -1
-    assert views[0][1] == views[1][2] == views[3][3] == views[4][4]
+def test_a_mask_over_two_things_speaks_for_neither_against_the_other():
+    parts = [{1: A, 2: B, 3: C}, {2: A, 1: B}, {5: [*A, *B], 4: C}, {3: A, 4: B, 1: C}, {4: A, 1: B}]
+    views = [image(p, k) for k, p in enumerate(parts)]
+    found = consensus_of(views)
+    assert found.objects == 3
+    said = found.evidence[2][list(views[2][0].labels).index(5)]
+    first, second = (int(found.evidence[0][k].argmax()) for k in (0, 1))
+    assert said[first] == pytest.approx(said[second], abs=0.05)
+    assert said[first] > 2
+    assert said.min() < 1.0
+    names, _ = objects_of(parts)
+    assert names[0][1] == names[1][2] == names[3][3] == names[4][4]
 
 
 def test_pieces_that_single_views_cut_off_join_the_whole():
     views, count = objects_of([{1: A}, {1: A[:20], 2: A[20:]}, {1: A}, {3: A}, {1: A[:15], 4: A[15:]}, {2: A}])
     assert count == 1
-    assert set(views[1].values()) | set(views[4].values()) == {0}
+    assert set(views[1].values()) | set(views[4].values()) == {1}
 
 
 def test_things_that_are_always_apart_stay_apart():
@@ -68,7 +80,19 @@ def test_things_that_are_always_apart_stay_apart():
 def test_views_that_miss_a_thing_do_not_speak_against_it():
     views, count = objects_of([{0: FLOOR, 1: A}, {0: [*FLOOR, *A]}, {0: FLOOR, 2: A}, {0: [*FLOOR, *A]}])
     assert count == 1
-    assert views[0][1] == views[2][2] == 0
+    assert views[0][1] == views[2][2] == 1
+
+
+def test_a_view_that_misses_a_thing_gives_it_nothing_of_what_is_around():
+    views = [image(p, k) for k, p in enumerate([{0: FLOOR, 1: A}, {0: [*FLOOR, *A]}, {0: FLOOR, 2: A}])]
+    missed = consensus_of(views).evidence[1][0]
+    assert missed[0] > missed[1] > 1.0
+
+
+def test_a_border_that_has_no_mask_of_its_own_is_no_object():
+    between = range(300, 312)
+    left, right = {1: [*A, *between], 2: B}, {1: A, 2: [*B, *between]}
+    assert objects_of([left, right] * 3)[1] == 2
 
 
 def test_things_never_seen_together_are_two():
@@ -78,7 +102,7 @@ def test_things_never_seen_together_are_two():
 
 
 def test_nothing_gives_nothing():
-    assert find_consensus([], [], 5).objects == 0
+    assert find_consensus([], [], [], 5).objects == 0
     assert objects_of([{0: FLOOR}])[1] == 0
     assert objects_of([{0: FLOOR, 1: range(3)}])[1] == 0, "too small"
 
