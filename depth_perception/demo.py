@@ -290,7 +290,7 @@ def _decompose(recording: Path, out: Path, rows: list[list[str]]) -> list[Path]:
         print(f"{recording.name}: left out: {error}")
         return []
     rows.append(demo_objects.row(recording.name, found))
-    return [found.result.report, out / "scene" / "manifest.json", *sorted((out / "turntable").glob("*.png"))]
+    return [found.result.report, out / "scene.png", *sorted((out / "turntable").glob("*.png"))]
 
 
 def _beside(model: ModelChoice) -> str:

@@ -50,6 +50,32 @@ def overview(surfaces: list[ObjectSurface], azimuth: float, elevation: float, by
     return np.asarray(cv2.resize(large, (640, 480), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def sheet(surfaces: list[ObjectSurface], shown: list[ScenePicture]) -> NDArray[np.uint8] | None:
+    """Return one picture that says it all, RGB (720, w, 3); None without a frame.
+
+    From the left: three frames from first to last, the labels that came with them, the objects found, and all surfaces
+    in their own colours and in those of the objects.
+    """
+    if not shown:
+        return None
+    chosen = [shown[round(at)] for at in np.linspace(0, len(shown) - 1, 3)]
+    columns = [[picture.image for picture in chosen]]
+    if all(picture.labels is not None for picture in chosen):
+        columns.append([id_overlay(picture.image, picture.labels) for picture in chosen if picture.labels is not None])
+    columns.append([id_overlay(picture.image, picture.ids) for picture in chosen])
+    if surfaces:
+        columns.append([overview(surfaces, -60.0, 35.0, by_id) for by_id in (False, True)])
+    return np.hstack([_stacked(column, 720) for column in columns])
+
+
+def _stacked(pictures: list[NDArray[np.uint8]], height: int) -> NDArray[np.uint8]:
+    """Return pictures of one shape above each other, ``height`` pixels in all."""
+    part = height // len(pictures)
+    width = round(part * pictures[0].shape[1] / pictures[0].shape[0])
+    sized = [cv2.resize(picture, (width, part), interpolation=cv2.INTER_AREA) for picture in pictures]
+    return np.asarray(np.vstack(sized), np.uint8)
+
+
 def write_scene_report(
     out: Path,
     name: str,
@@ -58,13 +84,15 @@ def write_scene_report(
     shown: list[ScenePicture],
     status: SceneStatus,
 ) -> Path:
-    """Write ``report.html`` and ``turntable/<id>.png`` into ``out``; return the page."""
+    """Write ``report.html``, ``scene.png`` and ``turntable/<id>.png`` into ``out``; return the page."""
     import jinja2
 
     tables = out / "turntable"
     tables.mkdir(parents=True, exist_ok=True)
     for old in tables.glob("*.png"):
         old.unlink()
+    if (large := sheet(surfaces, shown)) is not None:
+        cv2.imwrite(str(out / "scene.png"), large[:, :, ::-1])
     objects = []
     for surface in sorted(surfaces, key=lambda s: -float(np.prod(s.box.size))):
         strip = turntable(thinned(surface.mesh, MOST_TRIANGLES))

@@ -74,6 +74,10 @@ def test_a_folder_becomes_meshes_pictures_and_a_page(tmp_path, listed):
         strip = cv2.imread(str(tmp_path / "out" / "turntable" / f"{number:06d}.png"))
         assert strip.shape[1] == 8 * strip.shape[0]
         assert len(np.unique(strip.reshape(-1, 3), axis=0)) > 10
+    sheet = cv2.imread(str(tmp_path / "out" / "scene.png"))
+    assert sheet.shape == (720, 3 * 320 + 480, 3)  # image, labels, objects, and two views of the surfaces
+    for column in (slice(640, 960), slice(960, 1440)):
+        assert len(np.unique(sheet[:, column].reshape(-1, 3), axis=0)) > 4  # ground and three objects
     page = result.report.read_text()
     assert page.count("from eight sides") == 3
     assert "Objects of <span>in</span>" in page

@@ -134,7 +134,7 @@ def test_objects_are_counted_and_keep_their_ids_through_a_loop_a_save_and_a_load
         assert len(surface.mesh.faces) > 20
 
     # what has not changed is not sent again
-    feed.until(lambda: int(status(observer, "scene").values["steps to do"]) == 0, "an end of the work", 60.0)
+    feed.until(lambda: int(status(observer, "scene").values["steps to do"]) == 0, "an end of the work", 150.0)
     observer.spin_for(1.0)
     listener.now()
     told = listener.told
