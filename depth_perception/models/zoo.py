@@ -20,7 +20,7 @@ from depth_perception.models.weights import FOLDER, WeightError
 # name: family of networks and what it is, in the order of preference
 LEARNED = {
     "completion-small": ("refiner", "Learned, for CPUs"),
-    "completion-large": ("refiner", "Learned, for GPUs"),
+    "completion-large": ("refiner", "Learned, for GPUs, with what estimation-small sees"),
     "jarrn": ("jarrn", "Learned: JARRN, joint absolute-relative relations"),
     "clude": ("clude", "Learned: CluDe, clustering into depth centres"),
 }
