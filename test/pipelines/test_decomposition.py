@@ -9,7 +9,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 from ball_scene import START, BallScene, KnowingFitter, ball_mesh, lifted, loop
 
-from depth_perception.pipelines.decomposition import Decomposition
+from depth_perception.pipelines.decomposition import Decomposition, thinned_depth
 from depth_perception.pipelines.decomposition_settings import DecompositionSettings
 from depth_perception.pipelines.key_frames import KeyFrameSettings
 from depth_perception.pipelines.scene_files import SceneError
@@ -269,3 +269,13 @@ def test_wide_images_are_thinned_with_their_camera():
     assert thin.camera.shape == thin.depth.shape == thin.labels.shape == thin.image.shape[:2] == (24, 32)
     assert thin.camera.K[0, 0] == 27.5
     assert thin.camera.K[0, 2] == 15.75  # pixel 31.5 of every second one
+
+
+def test_thinning_keeps_depth_that_lies_between_the_pixels_kept():
+    nan = np.nan
+    depth = np.array([[1.0, 9.0, nan, 3.0, nan], [0.5, nan, 2.0, nan, nan], [nan, nan, nan, nan, 4.0]], np.float32)
+    labels = np.zeros(depth.shape, np.int32)
+    np.testing.assert_array_equal(thinned_depth(depth, labels, 2), [[1.0, 2.0, nan], [nan, nan, 4.0]])
+    labels[1, 2] = 5
+    np.testing.assert_array_equal(thinned_depth(depth, labels, 2)[0], [1.0, 3.0, nan], "not over a border")
+    np.testing.assert_array_equal(thinned_depth(depth, labels, 1), depth)
