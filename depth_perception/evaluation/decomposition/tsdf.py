@@ -87,7 +87,10 @@ class Tsdf:
             target = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
             shifted[target] = mask[source]
             mask &= shifted
-        vertices, faces, _, _ = measure.marching_cubes(values, 0.0, mask=mask, gradient_direction="descent")
+        try:
+            vertices, faces, _, _ = measure.marching_cubes(values, 0.0, mask=mask, gradient_direction="descent")
+        except RuntimeError:  # no cell all of whose corners are known has a surface in it
+            return TriangleMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
         place = vertices * self.voxel + self.low
         return TriangleMesh(place.astype(np.float32), faces.astype(np.int32))
 

@@ -107,7 +107,7 @@ def _observations(
 
 
 def _start(views: Sequence[_Seen], region: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
-    """Return a first object (places,) for each place, from 1 on, 0 for none."""
+    """Return a first object (places,) for each place, from 1 on, 0 for none and -1 where that is left open."""
     count = int(region.max(initial=-1)) + 1
     asked, thing = np.zeros(count), np.zeros(count)
     shares = []
@@ -119,24 +119,28 @@ def _start(views: Sequence[_Seen], region: NDArray[np.int64], smallest: int) -> 
         asked += seen > 0
         thing += np.asarray(share[view.is_thing].sum(0)).reshape(-1)
         shares.append(share.tocsr())
-    chosen = np.flatnonzero(thing > _THING * asked)
-    if len(chosen) > _MOST_REGIONS:  # the others find their object by their places
+    things = np.flatnonzero(thing > _THING * asked)
+    chosen = things
+    if len(chosen) > _MOST_REGIONS:  # the others are left open and find their object by their masks
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:_MOST_REGIONS])
     masks = np.concatenate([s[v.is_thing][:, chosen].toarray() for s, v in zip(shares, views)] or [[]])
     shown = np.stack([np.asarray(s[v.is_thing][:, chosen].sum(0)).reshape(-1) for s, v in zip(shares, views)])
     masks, shown = masks.astype(np.float32), shown.astype(np.float32)
     cluster = join(masks.T @ masks, shown.T @ shown, np.ones(len(chosen)), len(views))
     object_of = np.zeros(count, np.int64)
+    object_of[things] = -1
     object_of[chosen] = cluster + 1
-    sizes = np.bincount(object_of[region])
+    first = object_of[region]
+    sizes = np.bincount(first[first >= 0], minlength=1)
     sizes[0] = smallest
-    number = np.cumsum(sizes >= smallest) - 1
-    return np.where(sizes >= smallest, number, 0)[object_of[region]]
+    number = np.append(np.where(sizes >= smallest, np.cumsum(sizes >= smallest) - 1, 0), -1)
+    return number[first]
 
 
 def _one_hot(values: NDArray[np.int64], width: int) -> sparse.csr_matrix:
-    ones = np.ones(len(values), np.float32)
-    return sparse.csr_matrix((ones, (np.arange(len(values)), values)), (len(values), width))
+    """Return (n, width) with a one where each value (n,) says, none for -1."""
+    rows = np.flatnonzero(values >= 0)
+    return sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, values[rows])), (len(values), width))
 
 
 def _counts(view: _Seen, belief: sparse.csr_matrix) -> NDArray[np.float64]:

@@ -37,6 +37,12 @@ def test_nothing_seen_is_no_surface(balls):
     assert len(empty.mesh().faces) == 0
 
 
+def test_a_surface_in_no_whole_cell_is_none():
+    grid = Tsdf(np.zeros(3), np.ones(3), 0.25)
+    grid.weight[0, 0, 0], grid.distance[0, 0, 0] = 5.0, -1.0
+    assert not len(grid.mesh().faces)
+
+
 def test_large_regions_take_larger_voxels():
     assert voxel_for((0, 0, 0), (1, 1, 1), 0.02) == 0.02
     assert voxel_for((0, 0, 0), (10, 10, 1), 0.01, most=1_000_000) == pytest.approx((100 / 1e6) ** (1 / 3))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from depth_perception.models.decomposition import consensus
 from depth_perception.models.decomposition.consensus import find_consensus
 from depth_perception.models.decomposition.key_frame import LabelledPoints, inner_pixels
 
@@ -99,6 +100,13 @@ def test_things_never_seen_together_are_two():
     views, count = objects_of([{1: A}, {1: B}, {1: A}, {1: B}])
     assert count == 2
     assert views[0][1] == views[2][1] != views[1][1]
+
+
+def test_regions_beyond_the_most_that_are_joined_find_their_object(monkeypatch):
+    monkeypatch.setattr(consensus, "_MOST_REGIONS", 12)
+    views, count = objects_of([{0: FLOOR, k + 1: A, k + 2: B, k + 3: C} for k in range(4)])
+    assert count == 3
+    assert views[0][1] == views[1][2] == views[3][4] > 0
 
 
 def test_nothing_gives_nothing():
