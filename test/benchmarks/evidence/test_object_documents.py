@@ -52,6 +52,14 @@ def test_draws_are_averaged_and_the_least_is_told():
     assert "| 60.0 |" in documents.quality(rows)
 
 
+def test_the_readme_gets_a_line_for_each_method():
+    rows = [row("ours"), row("ours", corruption="strong", pq=0.6), row("voting", pq=0.5), row("ours", "real-shelf")]
+    text = documents.short(rows)
+    assert line_of(text, "ours") == "| ours | 80.0 | 60.0 | 80.0 | 4.0 | 20.0 |"
+    assert line_of(text, "voting") == "| voting | 50.0 | – | – | 4.0 | 20.0 |"
+    assert documents.short([row("voting")]) == documents.NOTHING
+
+
 def test_the_ablation_stands_apart():
     rows = [row("ours"), row("without one_hot", pq=0.33)]
     assert "33.0" in documents.ablation(rows)
