@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from depth_perception.models import neighborhood
-from depth_perception.models.triangles import interpolate
+from depth_perception.models.triangles import MOST, interpolate
 
 ROWS, COLUMNS = np.mgrid[:30, :40]
 
@@ -45,3 +45,14 @@ def test_too_few_points_and_points_on_a_line_span_no_triangle():
         found = interpolate(points_at(where, np.full(ROWS.shape, 2.0)))
         assert found.shape == ROWS.shape
         assert np.isnan(found).all()
+
+
+def test_of_very_many_points_the_same_ones_are_heard_each_time():
+    rows, columns = np.mgrid[:90, :100]
+    inverse = 0.2 + 0.003 * columns + 0.002 * rows
+    points = points_at(np.random.default_rng(0).random(rows.shape) < 0.9, (1 / inverse))
+    assert len(points.inverse) > 2 * MOST
+    found = interpolate(points)
+    assert np.array_equal(found, interpolate(points), equal_nan=True)
+    assert np.isnan(found[[0, 0, -1, -1], [0, -1, 0, -1]]).any()  # with all of them hardly a corner would be left out
+    assert np.allclose(found[5:-5, 5:-5], inverse[5:-5, 5:-5], rtol=1e-4)
