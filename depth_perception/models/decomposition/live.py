@@ -169,8 +169,11 @@ class LiveScene:
 
     def margins(self, logits: Tensor) -> Tensor:
         """Return how far in metres channels lie behind the scene's surface, for logits (n, c); 0 for the largest."""
-        opacity = torch.exp(logits - logits.amax(1, keepdim=True))
-        margin = torch.from_numpy(margin_of_opacity(opacity.cpu().numpy())).to(logits.device)
+        return self.margins_below(logits - logits.amax(1, keepdim=True))
+
+    def margins_below(self, behind: Tensor) -> Tensor:
+        """Return the margins in metres of channels whose logits are ``behind`` the largest, 0 or less, any shape."""
+        margin = torch.from_numpy(margin_of_opacity(torch.exp(behind).cpu().numpy())).to(behind.device)
         return margin * (self.config.sharpness * self.grid.cell)
 
     def _opacity(self, points: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def extract_meshes(scene: LiveScene) -> dict[int, TriangleMesh]:
         return {}
     logits = scene.field.node_logits()
     owner = logits.argmax(1).cpu().numpy()
-    margins = scene.margins(logits)
+    largest = logits.amax(1)
     nodes = scene.field.node_of
     index = np.stack(np.unravel_index(nodes.cpu().numpy(), scene.grid.shape), 1)  # (rows, 3)
     observed = (scene.surface.weight[nodes] > 0).cpu().numpy()
@@ -31,11 +31,12 @@ def extract_meshes(scene: LiveScene) -> dict[int, TriangleMesh]:
         low = np.maximum(mine.min(0) - 1, 0)
         high = np.minimum(mine.max(0) + 2, scene.grid.shape)
         inside = ((index >= low) & (index < high)).all(1) & observed
-        distance = scene.surface.distance[nodes] + margins[:, channel]
+        rows = torch.from_numpy(np.flatnonzero(inside)).to(logits.device)
+        distance = scene.surface.distance[nodes[rows]] + scene.margins_below(logits[rows, channel] - largest[rows])
         volume = np.full(tuple(high - low), np.float32(1.0))
         exists = np.zeros(volume.shape, bool)
         at = tuple((index[inside] - low).T)
-        volume[at] = distance.cpu().numpy()[inside]
+        volume[at] = distance.cpu().numpy()
         exists[at] = True
         mesh = _march(scene, volume, exists, low)
         if mesh is not None:
