@@ -154,12 +154,6 @@ class DecompositionNode(DecompositionDiagnostics):
             del self._scene
         self._figures = None
 
-    def close(self) -> bool:
-        """End from whatever state; the worker may be waiting for a transform."""
-        if hasattr(self, "_listener"):
-            self._listener.transforms.close()
-        return super().close()
-
     # -- executor's thread ----------------------------------------------------------------------
 
     def on_parameters(self, values: Mapping[str, Value]) -> None:
@@ -194,9 +188,6 @@ class DecompositionNode(DecompositionDiagnostics):
         assert self._worker is not None
         if self._worker.put((synced, time.perf_counter())):
             self._drops.add("superseded")
-
-    def _on_refused(self, error: FrontError) -> None:
-        self.problem(error.cause, self._topic(error.topic), str(error))
 
     def _on_odometry(self, message: Any, now: int) -> None:
         try:
@@ -247,8 +238,7 @@ class DecompositionNode(DecompositionDiagnostics):
             decoded = clock()
             frame, kept = self._add(frame)
         except FrontError as error:
-            self._drops.add(error.cause)
-            self.problem(error.cause, self._topic(error.topic), str(error))
+            self._on_unusable(error)
             return
         added = clock()
         latency = {"wait": started - handed_over, "decode": decoded - started, "add": added - decoded}

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from depth_perception.messages.decomposition_front import DecompositionFront
-from depth_perception.nodes.completion_inputs import CompletionInputs
 from depth_perception.nodes.decomposition_outputs import DecompositionOutputs
+from depth_perception.nodes.sensing_node import Check, SensingNode
 from depth_perception.pipelines.decomposition import Decomposition, SceneStatus
-from depth_perception.pipelines.parameters import ParameterTable, Value
+from depth_perception.pipelines.parameters import ParameterTable
 from depth_perception.ros.diagnostics import Level, Status
-from depth_perception.ros.node_base import PerceptionNode
-from depth_perception.ros.statistics import Counters, LatencyMeter, RateMeter
-from depth_perception.ros.tf import TransformListener
+from depth_perception.ros.statistics import LatencyMeter, RateMeter
 
 NANOSECONDS = 1_000_000_000
-Check = Callable[[Mapping[str, Value]], None]
 
 
 def resident_bytes() -> int:
@@ -32,19 +27,16 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-class DecompositionDiagnostics(PerceptionNode):
+class DecompositionDiagnostics(SensingNode):
     """The telling half of the decomposition node, which does the work and fills in the figures."""
 
     _front: DecompositionFront
     _outputs: DecompositionOutputs
-    _listener: TransformListener
     _scene: Decomposition
 
     def __init__(self, name: str, table: ParameterTable, check: Check, **options: Any):
-        """See ``PerceptionNode``."""
-        self._inputs: CompletionInputs | None = None
+        """See ``SensingNode``."""
         super().__init__(name, table, check, **options)
-        self._drops = Counters()
         self._latency = LatencyMeter()
         self._taken = RateMeter()
         self._quiet_since = 0
@@ -131,11 +123,3 @@ class DecompositionDiagnostics(PerceptionNode):
         if now > 0 and quiet >= silence:
             status.remark(Level.ERROR, f"no frame taken for {quiet:.1f} s")
         return status
-
-    def _recent_problems(self) -> list:
-        values = self.parameters.values
-        window = max(float(values["diagnostics.silence"]), 2 * float(values["diagnostics.period"]))
-        return self.problems.recent(time.monotonic() - window)
-
-    def _topic(self, role: str) -> str:
-        return role if self._inputs is None else self._inputs.topic(role)

@@ -154,12 +154,6 @@ class DepthNode(DepthDiagnostics):
         """True while a thread is inside the libraries of a model."""
         return any(thread.name in LIBRARY_THREADS for thread in threading.enumerate())
 
-    def close(self) -> bool:
-        """End from whatever state; the worker may be waiting for a transform."""
-        if hasattr(self, "_listener"):
-            self._listener.transforms.close()
-        return super().close()
-
     # -- executor's thread ----------------------------------------------------------------------
 
     def on_parameters(self, values: Mapping[str, Value]) -> None:
@@ -197,9 +191,6 @@ class DepthNode(DepthDiagnostics):
             self._skipped.add("nobody subscribes")
         elif self._worker.put((synced, time.perf_counter())):
             self._drops.add("superseded")
-
-    def _on_refused(self, error: FrontError) -> None:
-        self.problem(error.cause, self._topic(error.topic), str(error))
 
     def _poll(self) -> None:
         now = self.now()
@@ -242,8 +233,7 @@ class DepthNode(DepthDiagnostics):
         try:
             given = self._front.assemble(synced)
         except FrontError as error:
-            self._drops.add(error.cause)
-            self.problem(error.cause, self._topic(error.topic), str(error))
+            self._on_unusable(error)
             return
         for note in given.notes:
             self.problem("note", "", note)

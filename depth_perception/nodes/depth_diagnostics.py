@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from depth_perception.messages.front import CompletionFront
-from depth_perception.nodes.completion_inputs import CompletionInputs
 from depth_perception.nodes.completion_outputs import CompletionOutputs
+from depth_perception.nodes.sensing_node import Check, SensingNode
 from depth_perception.pipelines.model_switch import ModelSwitch
-from depth_perception.pipelines.parameters import ParameterTable, Value
+from depth_perception.pipelines.parameters import ParameterTable
 from depth_perception.ros.diagnostics import Level, Status
-from depth_perception.ros.node_base import PerceptionNode
 from depth_perception.ros.statistics import Counters, LatencyMeter, RateMeter
-from depth_perception.ros.tf import TransformListener
 
 NANOSECONDS = 1_000_000_000
-Check = Callable[[Mapping[str, Value]], None]
 
 
-class DepthDiagnostics(PerceptionNode):
+class DepthDiagnostics(SensingNode):
     """The telling half of ``DepthNode``, which does the work and fills in the figures."""
 
     task = "depth"  # of the status that tells of the model's work
     _front: CompletionFront
     _outputs: CompletionOutputs
-    _listener: TransformListener
 
     def __init__(self, name: str, table: ParameterTable, check: Check, **options: Any):
-        """See ``PerceptionNode``."""
-        self._inputs: CompletionInputs | None = None
+        """See ``SensingNode``."""
         super().__init__(name, table, check, **options)
-        self._drops = Counters()
         self._skipped = Counters()
         self._latency = LatencyMeter()
         self._sets = RateMeter()
@@ -130,12 +123,3 @@ class DepthDiagnostics(PerceptionNode):
             status.set("next model", f"{choice}: {settled}")
         if self._degraded:
             status.remark(Level.WARN, self._degraded)
-
-    def _recent_problems(self) -> list:
-        values = self.parameters.values
-        window = max(float(values["diagnostics.silence"]), 2 * float(values["diagnostics.period"]))
-        return self.problems.recent(time.monotonic() - window)
-
-    def _topic(self, role: str) -> str:
-        inputs = self._inputs
-        return role if inputs is None else inputs.topic(role)
