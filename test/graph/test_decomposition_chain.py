@@ -67,7 +67,7 @@ def test_camera_and_lidar_give_objects_that_keep_their_ids_when_the_camera_comes
     labels = observer.collect(Image, "/objects/labels")
     camera = ("-p", "use_sim_time:=true", "-r", "image:=/camera/image", "-r", "camera_info:=/camera/camera_info")
     graph.completion(*camera, "-r", "points:=/lidar/points", "-p", "transform.fixed_frame:=odom", model="diffusion")
-    graph.decomposition(*camera, "-r", "depth:=depth/image_rect")
+    graph.decomposition(*camera, "-r", "depth:=depth/image_rect", "-p", "optimization.steps:=30")
 
     def play(rate):
         awaited = "wait_for_subscribers:=/camera/image:2,/camera/camera_info:2,/lidar/points:1"
