@@ -14,6 +14,7 @@ from depth_perception.models.neighborhood import Neighborhood
 
 MOST = 2_500  # points: where there are more, planes do well, and time grows with them
 
+
 def interpolate(points: Neighborhood, use: NDArray[np.bool_] | None = None) -> FloatImage:
     """Return inverse depth (h, w) in 1/m at all cells, NaN outside the triangles; all NaN if the points span none.
 

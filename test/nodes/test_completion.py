@@ -218,8 +218,8 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(ros, model):
 @pytest.fixture
 def without_large(monkeypatch, tmp_path):
     """A package that was built without the weights of completion-large."""
-    there = zoo.weight_file
-    monkeypatch.setattr(zoo, "weight_file", lambda name: tmp_path / "none" if name == "completion-large" else there(name))
+    there, missing = zoo.weight_file, tmp_path / "none"
+    monkeypatch.setattr(zoo, "weight_file", lambda name: missing if name == "completion-large" else there(name))
 
 
 @pytest.mark.usefixtures("without_large")
