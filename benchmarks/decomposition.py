@@ -25,7 +25,7 @@ from depth_perception.evaluation.decomposition.label_corruption import CORRUPTIO
 QUICK = ("table-3",)
 SHOWN = "table-8"  # the scene of the picture, and of labels that are spoiled less and more
 OTHERS = ("light", "strong")
-SMALL = "table-5"  # the scene of the ablation
+SMALL = documents.SMALL
 LEARNED_DRAWS = 1  # of the peers that learn, which take long
 
 

@@ -67,6 +67,13 @@ def test_the_ablation_stands_apart():
     assert documents.ablation([row("ours")]) == documents.NOTHING
 
 
+def test_every_term_must_be_missed():
+    rows = [row("self-organised", "table-5", miou=0.5), row("without one_hot", "table-5", miou=0.4)]
+    assert line_of(documents.marks(rows), "mIoU without").endswith("| -10.0 without one_hot | all below 0 | yes |")
+    rows.append(row("without regularization", "table-5", miou=0.6))
+    assert line_of(documents.marks(rows), "mIoU without").endswith("| **no** |")
+
+
 def test_nothing_measured_is_said():
     assert documents.quality([]) == documents.details([]) == documents.NOTHING
 
