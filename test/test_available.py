@@ -22,7 +22,8 @@ def test_unknown_name_is_an_error_not_silence():
 def test_present_package_is_returned_and_can_be_hidden(tmp_path, monkeypatch):
     (tmp_path / "message_filters.py").write_text("VALUE = 7\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "message_filters", raising=False)
+    monkeypatch.setitem(sys.modules, "message_filters", None)  # so that it is put back in the end
+    sys.modules.pop("message_filters")
     monkeypatch.delenv("DEPTH_PERCEPTION_WITHOUT", raising=False)
     assert available.optional("message_filters").VALUE == 7
     available.optional.cache_clear()
@@ -33,7 +34,8 @@ def test_present_package_is_returned_and_can_be_hidden(tmp_path, monkeypatch):
 def test_broken_package_counts_as_missing(tmp_path, monkeypatch):
     (tmp_path / "cv_bridge.py").write_text("raise RuntimeError('built against another NumPy')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)  # so that it is put back in the end
+    sys.modules.pop("cv_bridge")
     assert available.optional("cv_bridge") is None
 
 

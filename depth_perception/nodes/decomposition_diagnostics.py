@@ -9,7 +9,7 @@ from typing import Any
 
 from depth_perception.messages.decomposition_front import DecompositionFront
 from depth_perception.nodes.decomposition_outputs import DecompositionOutputs
-from depth_perception.nodes.sensing_node import Check, SensingNode
+from depth_perception.nodes.sensing import Check, SensingNode
 from depth_perception.pipelines.decomposition import Decomposition, SceneStatus
 from depth_perception.pipelines.parameters import ParameterTable
 from depth_perception.ros.diagnostics import Level, Status

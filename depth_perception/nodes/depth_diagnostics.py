@@ -8,7 +8,7 @@ from typing import Any
 
 from depth_perception.messages.front import CompletionFront
 from depth_perception.nodes.completion_outputs import CompletionOutputs
-from depth_perception.nodes.sensing_node import Check, SensingNode
+from depth_perception.nodes.sensing import Check, SensingNode
 from depth_perception.pipelines.model_switch import ModelSwitch
 from depth_perception.pipelines.parameters import ParameterTable
 from depth_perception.ros.diagnostics import Level, Status

@@ -2,17 +2,21 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from depth_perception.models.fast import FastCompleter
 
 
-def test_it_needs_neither_scipy_nor_torch(repository):
+@pytest.mark.parametrize(
+    ("names", "heavy"), [("('diffusion', 'fast')", {"scipy", "torch", "matplotlib"}), ("zoo.names()", {"torch"})]
+)
+def test_what_they_do_without(repository, names, heavy):
     code = (
         "import sys, numpy as np\n"
         "from depth_perception.models import zoo\n"
         "sparse = np.zeros((60, 80), np.float32); sparse[::7, ::9] = 2\n"
-        "for name in zoo.names(): zoo.load(name).infer(np.zeros((60, 80, 3), np.uint8), sparse)\n"
-        "print(sorted({'scipy', 'torch', 'matplotlib'} & set(sys.modules)))"
+        f"for name in {names}: zoo.load(name).infer(np.zeros((60, 80, 3), np.uint8), sparse)\n"
+        f"print(sorted({heavy!r} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

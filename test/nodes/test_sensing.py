@@ -7,13 +7,13 @@ import pytest
 
 pytest.importorskip("rclpy")
 from depth_perception.messages.problem import FrontError
-from depth_perception.nodes.sensing_node import SensingNode
+from depth_perception.nodes.sensing import SensingNode
 from depth_perception.pipelines.decomposition_parameters import DECOMPOSITION_PARAMETERS
 
 
 @pytest.fixture
 def node(ros):
-    return ros.add(SensingNode("sensing_node", DECOMPOSITION_PARAMETERS, lambda values: None, context=ros.context))
+    return ros.add(SensingNode("sensing", DECOMPOSITION_PARAMETERS, lambda values: None, context=ros.context))
 
 
 def test_a_set_that_cannot_be_used_is_counted_and_told_by_its_topic(node):
@@ -38,7 +38,7 @@ def test_problems_grow_old(node, monkeypatch):
     node._on_refused(FrontError("no_stamp", "image", "header.stamp is 0"))
     silence = float(node.parameters.values["diagnostics.silence"])
     now = time.monotonic()
-    monkeypatch.setattr("depth_perception.nodes.sensing_node.time.monotonic", lambda: now + 2 * silence + 10)
+    monkeypatch.setattr("depth_perception.nodes.sensing.time.monotonic", lambda: now + 2 * silence + 10)
     assert node._recent_problems() == []
 
 
