@@ -132,9 +132,10 @@ def gather(
     parallel_map(work, bands(height, settings.bands))
     between = None
     if triangles is not None:
-        closest = np.take_along_axis(near_all, about[:, 2].argmin(0)[None], 0)[0]
-        inside = np.isfinite(triangles)
-        value = np.where(inside, triangles, points.inverse[closest])  # beyond them what the closest point measured
+        inside, value = np.isfinite(triangles), triangles.copy()
+        beyond = np.flatnonzero(~inside)  # there it is what the closest point measured
+        closest = about[:, 2].reshape(HEARD, -1)[:, beyond].argmin(0)
+        value.flat[beyond] = points.inverse[near_all.reshape(HEARD, -1)[closest, beyond]]
         between = np.stack([np.log(center_all / value), inside]).astype(np.float32)
     return Candidates(center_all, about, np.take(own_cell, near_all), moved, between)
 

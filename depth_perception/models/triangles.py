@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from depth_perception.frames import FloatImage
 from depth_perception.models.neighborhood import Neighborhood
 
-MOST = 2_500  # points: where there are more, planes do well, and time grows with them
+MOST = 1_500  # points: where there are more, planes do as well, and time grows with them
 
 
 def interpolate(points: Neighborhood, use: NDArray[np.bool_] | None = None) -> FloatImage:
-    """Return inverse depth (h, w) in 1/m at all cells, NaN outside the triangles; all NaN if the points span none.
+    """Return inverse depth (h, w) in 1/m at all cells, NaN outside the triangles.
 
-    ``use`` (n,): which points to hear, by default all. Of more than MOST some are chosen, the same ones each time.
+    ``use`` (n,): which points to hear, by default all. All NaN if the points span no triangle, or are more than MOST.
     """
     from scipy.interpolate import LinearNDInterpolator  # heavy, so only when asked for
     from scipy.spatial import QhullError
 
     heard = np.arange(len(points.inverse)) if use is None else np.flatnonzero(use)
     if len(heard) > MOST:
-        heard = np.random.default_rng(0).permutation(heard)[:MOST]
+        return np.full(points.shape, np.nan, np.float32)
     where, values = np.stack([points.y, points.x], 1)[heard], points.inverse[heard]
     grid = np.mgrid[: points.shape[0], : points.shape[1]].reshape(2, -1).T
     try:

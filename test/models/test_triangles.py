@@ -47,12 +47,9 @@ def test_too_few_points_and_points_on_a_line_span_no_triangle():
         assert np.isnan(found).all()
 
 
-def test_of_very_many_points_the_same_ones_are_heard_each_time():
+def test_of_very_many_points_nothing_is_asked():
     rows, columns = np.mgrid[:90, :100]
-    inverse = 0.2 + 0.003 * columns + 0.002 * rows
-    points = points_at(np.random.default_rng(0).random(rows.shape) < 0.9, (1 / inverse))
-    assert len(points.inverse) > 2 * MOST
-    found = interpolate(points)
-    assert np.array_equal(found, interpolate(points), equal_nan=True)
-    assert np.isnan(found[[0, 0, -1, -1], [0, -1, 0, -1]]).any()  # with all of them hardly a corner would be left out
-    assert np.allclose(found[5:-5, 5:-5], inverse[5:-5, 5:-5], rtol=1e-4)
+    points = points_at((rows % 2 == 0) & (columns % 2 == 0), np.full(rows.shape, 2.0))
+    assert len(points.inverse) > MOST
+    assert np.isnan(interpolate(points)).all()
+    assert np.isfinite(interpolate(points, np.arange(len(points.inverse)) < MOST)).any()
