@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# which models ship is asked once, on import: not for the first time while a test has its own folder of weights
+import depth_perception.pipelines.completion_parameters  # noqa: F401
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
