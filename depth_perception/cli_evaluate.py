@@ -23,15 +23,7 @@ from depth_perception.cli_options import (
 def add_evaluate(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("evaluate", help="score completion on a recording and write report.html")
-    parser.add_argument("recording", type=Path, metavar="BAG", help="ROS 1 or ROS 2 recording")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: out/evaluation/<recording>")
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="model to score, also NAME@FILE with own weights, or peer:NAME; repeat to compare several",
-    )
+    _add_recording(parser, "evaluation", "model to score, also NAME@FILE with own weights, or peer:NAME")
     parser.add_argument("--models", default="", metavar="A,B", help="the same as a comma-separated list")
     add_runner(parser)
     _add_protocol(parser)
@@ -48,21 +40,21 @@ def add_estimate(commands: Any) -> None:
         description="Estimate depth from a recording's images as the estimation node does. Points, odometry or the "
         "floor tell the scale where there are any; points that are held out only score it.",
     )
-    parser.add_argument("recording", type=Path, metavar="BAG", help="ROS 1 or ROS 2 recording")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: out/estimation/<recording>")
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="estimator, also NAME@FILE with own weights; repeat to compare several",
-    )
+    _add_recording(parser, "estimation", "estimator, also NAME@FILE with own weights")
     add_runner(parser)
     _add_protocol(parser)
     parser.add_argument("--no-pictures", action="store_true", help="write no depth and preview of each frame")
     add_topics(parser)
     add_parameters(parser, "estimation")
     parser.set_defaults(run=_estimate)
+
+
+def _add_recording(parser: argparse.ArgumentParser, folder: str, model: str) -> None:
+    parser.add_argument("recording", type=Path, metavar="BAG", help="ROS 1 or ROS 2 recording")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help=f"default: out/{folder}/<recording>")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help=f"{model}; repeat to compare several"
+    )
 
 
 def _add_protocol(parser: argparse.ArgumentParser) -> None:

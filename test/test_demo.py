@@ -84,6 +84,7 @@ def test_parameters_exist_in_the_nodes(tmp_path):
         "completion_node": COMPLETION_PARAMETERS,
         "bag_player_node": BAG_PLAYER_PARAMETERS,
     }
+    checked = set()
     for node, command in commands(
         Demo(tmp_path, tmp_path, ModelChoice("jarrn", "onnx"), ("fast",)), TOPICS, tmp_path / "p"
     ).items():
@@ -91,6 +92,8 @@ def test_parameters_exist_in_the_nodes(tmp_path):
             if flag == "-p" and not text.startswith("use_sim_time"):
                 name, _, value = text.partition(":=")
                 tables[node][name].check(json.loads(value))
+                checked.add(node)
+    assert checked == {"evaluation_node", "bag_player_node"}  # completion reads a file
 
 
 def test_parameter_file_is_one_the_node_reads(tmp_path):

@@ -26,9 +26,8 @@ WORK = Path(".training")
 # in the order in which they need each other
 SHIPPED = ("completion-small", "jarrn", "clude", "estimation-small", "completion-large")
 FRAMES = 4_000
-MORE_FRAMES = (
-    "more_frames"  # of other worlds, for what must learn how far to believe a network that learned from FRAMES
-)
+# of other worlds, for what must learn how far to believe a network that learned from FRAMES
+MORE_FRAMES = "more_frames"
 MORE = 3_000
 FIRST_MORE = 100_000  # number of the first
 WORLDS = 120  # rendered besides, to calibrate on
