@@ -3,7 +3,8 @@
 Every cell hears nine points (see ``neighborhood``), each with its plane. The hand-made weights of ``blend`` are the
 start; what they were made of is handed on, so that a network can learn better ones. Where an estimator has said what
 shape the image shows, each point offers a second surface: that shape, moved so that it passes through the point. And
-there are the triangles between points, which foresee nothing.
+there is what simple completers say: the triangles between points, which foresee nothing, the closest point, and what
+points say spread along colours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
+from depth_perception.models import smoothing
 from depth_perception.models.blend import BlendSettings, color_change, settle, weighted_sum
 from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.parallel import bands, parallel_map
@@ -21,8 +23,11 @@ from depth_perception.models.surfels import Surfels
 
 HEARD = 9  # points a cell hears
 ABOUT = 9  # numbers about each
+SIMPLE = 4  # what simple completers say
 _FARTHER, _NEARER = 0.9, 1.6
 _ALIKE = 0.03
+_BELIEVED = 0.1  # least belief in a point that is asked as the closest one
+_REACH = 0.5  # blocks over which points spread along colours
 
 
 class Candidates(NamedTuple):
@@ -33,7 +38,9 @@ class Candidates(NamedTuple):
     agree; how far its plane is stretched. ``cell`` int64 (9, h, w): where its point lies, as a flat index. ``moved``
     (9, 2, h, w) is about the estimated shape through each of the points, None without one: log depth relative to the
     blend, and how far the shape rises from the point to the cell. ``between`` (2, h, w) is about the triangles between
-    points, None if they were not asked for: log depth relative to the blend, and 1 inside of them or 0.
+    points, None if they were not asked for: log depth relative to the blend, and 1 inside of them or 0. ``simple``
+    (4, h, w), None likewise: log depth relative to the blend of planes spread along colours, of depths spread along
+    colours, of triangles linear in metres, and of the closest point.
     """
 
     inverse: FloatImage
@@ -41,6 +48,7 @@ class Candidates(NamedTuple):
     cell: NDArray[np.int64]
     moved: FloatImage | None = None
     between: FloatImage | None = None
+    simple: FloatImage | None = None
 
 
 def gather(
@@ -50,11 +58,13 @@ def gather(
     settings: BlendSettings,
     shape: FloatImage | None = None,
     triangles: FloatImage | None = None,
+    simple: bool = False,
 ) -> Candidates:
     """Collect the candidates of every cell; ``guide`` is float32 (channels, h, w) in [0, 1] or None.
 
-    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None. ``triangles`` (h, w): inverse depth between
-    points, as ``triangles.interpolate`` returns it, or None.
+    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None. ``triangles`` (2, h, w): inverse depth between
+    points, as ``triangles.interpolate`` returns it, or None. ``simple``: whether simple completers are heard as well,
+    which needs ``triangles``.
     """
     height, width = points.shape
     log_belief = np.log(np.maximum(planes.belief, np.float32(1e-6)))
@@ -130,14 +140,29 @@ def gather(
             moved[:, 0, band] += rise
 
     parallel_map(work, bands(height, settings.bands))
-    between = None
+    between, others = None, None
     if triangles is not None:
-        inside, value = np.isfinite(triangles), triangles.copy()
-        beyond = np.flatnonzero(~inside)  # there it is what the closest point measured
-        closest = about[:, 2].reshape(HEARD, -1)[:, beyond].argmin(0)
-        value.flat[beyond] = points.inverse[near_all.reshape(HEARD, -1)[closest, beyond]]
-        between = np.stack([np.log(center_all / value), inside]).astype(np.float32)
-    return Candidates(center_all, about, np.take(own_cell, near_all), moved, between)
+        # among equally close ones any will do; one that nobody believes only where there is no other
+        trust = np.where(planes.belief > _BELIEVED, np.float32(0), np.float32(1e3))
+        closest = (about[:, 2] + np.take(trust, near_all)).argmin(0)
+        nearest = np.take(points.inverse, np.take_along_axis(near_all, closest[None], 0)[0])
+        inside = np.isfinite(triangles[0])
+        between = np.stack([np.log(center_all / np.where(inside, triangles[0], nearest)), inside]).astype(np.float32)
+        if simple:
+            said = [*_spread(points, planes, guide), np.where(inside, triangles[1], nearest), nearest]
+            others = np.log(center_all / np.stack(said)).astype(np.float32)
+    return Candidates(center_all, about, np.take(own_cell, near_all), moved, between, others)
+
+
+def _spread(points: Neighborhood, planes: Surfels, guide: FloatImage | None) -> tuple[FloatImage, FloatImage]:
+    """Return inverse depth (h, w) of planes and of depths, each spread along colours."""
+    values = np.stack([points.inverse, planes.offset, planes.gy, planes.gx])
+    flat, offset, gy, gx = smoothing.spread(points, values, planes.belief, guide, _REACH * points.block)
+    height, width = points.shape
+    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
+    heard = np.take(points.inverse, points.near)
+    least, most = heard.min(0) * np.float32(_FARTHER), heard.max(0) * np.float32(_NEARER)
+    return np.clip(offset + gy * y + gx * x, least, most), np.clip(flat, least, most)
 
 
 def _agreement(relative: FloatImage, share: FloatImage, out: FloatImage) -> None:

@@ -41,7 +41,8 @@ class RefinerConfig:
     ``hidden``: channels in which a candidate is judged. ``cells``: most cells of the grid, which sets its step in
     pixels unless ``step`` does. ``dense``: median distance of a pixel to the closest point, in cells, below which the
     surface model answers alone; 0: never. ``shape``: name of the estimator whose depth points may be continued by;
-    empty: none. ``between``: whether the triangles between points are offered as well.
+    empty: none. ``between``: whether the triangles between points are offered as well; ``simple``: with them what other
+    simple completers say.
     """
 
     widths: tuple[int, ...] = (16, 48, 96, 128, 160)
@@ -52,6 +53,12 @@ class RefinerConfig:
     dense: float = 1.4
     shape: str = ""
     between: bool = False
+    simple: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for choices that do not go together."""
+        if self.simple and not self.between:
+            raise ValueError("simple: true needs between: true, as triangles are among what simple completers say")
 
 
 class _Context(NamedTuple):
@@ -72,7 +79,7 @@ class RefinerMethod:
         """``estimator`` stands in for the one that ``config`` names, which is otherwise loaded when first needed."""
         self.config = config or RefinerConfig()
         self.multiple = 1 << (len(self.config.widths) - 1)
-        more = {"moved": bool(self.config.shape), "between": self.config.between}
+        more = {"moved": bool(self.config.shape), "between": self.config.between, "simple": self.config.simple}
         self.input_names = ("features", "about", "cell", *(name for name, wanted in more.items() if wanted))
         self._estimator = estimator
 
@@ -89,7 +96,7 @@ class RefinerMethod:
         """See ``Method.prepare``. Inputs: features (1, 10, h, w), about (1, 81, h, w), cell (1, 9, h, w).
 
         With a ``shape`` in the configuration also moved (1, 18, h, w), zeros without an image; with ``between`` also
-        between (1, 2, h, w). No input means that the network is not asked.
+        between (1, 2, h, w), with ``simple`` simple (1, 4, h, w). No input means that the network is not asked.
         """
         config = self.config
         step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
@@ -104,7 +111,8 @@ class RefinerMethod:
             small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             guide = np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) * np.float32(1 / 255)
         between = triangles.interpolate(points, planes.belief > _BELIEVED) if config.between else None
-        heard = candidates.gather(points, planes, guide, _BLEND, self._shape(image, camera, points.shape), between)
+        shape = self._shape(image, camera, points.shape)
+        heard = candidates.gather(points, planes, guide, _BLEND, shape, between, config.simple)
         features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
         bottom, right = -height % self.multiple, -width % self.multiple
         cell = heard.cell
@@ -114,8 +122,7 @@ class RefinerMethod:
         if config.shape:
             moved = np.zeros((HEARD, 2, height, width), np.float32) if heard.moved is None else heard.moved
             inputs.append(moved.reshape(HEARD * 2, height, width))
-        if heard.between is not None:
-            inputs.append(heard.between)
+        inputs += [values for values in (heard.between, heard.simple) if values is not None]
         if bottom or right:
             inputs = [np.pad(values, ((0, 0), (0, bottom), (0, right)), mode="edge") for values in inputs]
         context = _Context(step, (height, width), image, small, sparse)

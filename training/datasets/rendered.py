@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +137,9 @@ class RenderedFrames(Dataset):
         options = self.augmentation
         if options is not None and rng.random() < options.mirror:
             frame = mirrored(frame)
+        if options is not None and rng.random() < options.misaligned:
+            # before the scan: a corner is found in the image, and its depth read where that lies wrong
+            frame = replace(frame, image=displace(frame.image, rng, options.pixels))
         scan = self.scan(frame, rng)
         height, width = self.crop
         top = int(rng.integers(frame.depth.shape[0] - height + 1))
@@ -146,8 +149,6 @@ class RenderedFrames(Dataset):
         if options is not None and image is not None:
             if options.colors:
                 image = recolor(image, rng)
-            if rng.random() < options.misaligned:
-                image = displace(image, rng, options.pixels)
             if rng.random() < options.without_image:
                 image = None
         k = frame.camera.K.copy()

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from depth_perception.models.networks.output import NetworkOutput
 
 _LARGEST = 4.0  # log of depth over scale beyond which metres are not told apart
+_EDGE = 0.08  # change of log depth within _AROUND pixels that makes an edge
+_AROUND = 5
 _LEAST = 0.02  # mean relative error below which a sample does not count more: its gradients would be mere noise
 
 
@@ -16,16 +18,25 @@ class RefinerCriterion(nn.Module):
     """Mean absolute error relative to that of the hand-made blend it starts from, plus what keeps it sharp and honest.
 
     Each sample's error is divided by that of its own start, partly in metres, mostly in logarithms. ``gradient`` weighs
-    differences between neighbours at ``levels`` resolutions, ``deviation`` the negative log-likelihood of a Laplace
+    differences between neighbours at ``levels`` resolutions, ``surface`` what hangs between the two surfaces at an
+    edge (its distance to the closer one), ``deviation`` the negative log-likelihood of a Laplace
     distribution about the (detached) prediction, ``inlier`` the cross-entropy of points.
     """
 
-    def __init__(self, gradient: float = 0.1, deviation: float = 0.05, inlier: float = 0.1, levels: int = 3):
+    def __init__(
+        self,
+        gradient: float = 0.1,
+        deviation: float = 0.05,
+        inlier: float = 0.1,
+        levels: int = 3,
+        surface: float = 0.0,
+    ):
         super().__init__()
         self.gradient = gradient
         self.deviation = deviation
         self.inlier = inlier
         self.levels = levels
+        self.surface = surface
 
     def forward(self, output: NetworkOutput, batch: dict) -> dict[str, Tensor]:
         """Return the parts and their sum ``loss``; see training.datasets.rendered for the batch.
@@ -55,6 +66,7 @@ class RefinerCriterion(nn.Module):
         coarse, known = miss[..., ::step, ::step], valid[..., ::step, ::step]
         edges = [_gradients(coarse, known, level, weight) for level in range(self.levels)]
         parts["edges"] = torch.stack(edges).mean()
+        parts["surface"] = (per_sample(_hanging(guess, target, valid), valid) * weight).mean()
         likelihood = (miss.detach().abs() + 1e-4) * torch.exp(-spread) + spread
         parts["nll"] = per_sample(torch.where(valid, likelihood, 0.0), valid).mean()
         given = batch["inlier"] >= 0
@@ -66,6 +78,7 @@ class RefinerCriterion(nn.Module):
             0.7 * parts["log"]
             + 0.3 * parts["metric"]
             + self.gradient * parts["edges"]
+            + self.surface * parts["surface"]
             + self.deviation * parts["nll"]
             + self.inlier * parts["inlier"]
         )
@@ -86,6 +99,14 @@ def _in_metres(guess: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Return the mean error (B,) in units of the scale."""
     error = torch.exp(guess.clamp(max=_LARGEST)) - torch.exp(target.clamp(max=_LARGEST))
     return per_sample(torch.where(valid, error, 0.0).abs(), valid)
+
+
+def _hanging(guess: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Return how far ``guess`` is from both surfaces (B, 1, H, W) where it lies between them at an edge, else 0."""
+    far = F.max_pool2d(torch.where(valid, target, -torch.inf), _AROUND, 1, _AROUND // 2)
+    near = -F.max_pool2d(torch.where(valid, -target, -torch.inf), _AROUND, 1, _AROUND // 2)
+    between = valid & (far - near > _EDGE) & (guess > near) & (guess < far)
+    return torch.where(between, torch.minimum(guess - near, far - guess), 0.0)
 
 
 def _gradients(miss: Tensor, valid: Tensor, level: int, weight: Tensor) -> Tensor:

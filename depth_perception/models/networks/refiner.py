@@ -4,11 +4,12 @@ The judge starts from the hand-made weights and adds to their logarithms, so tha
 as the surface model does. It sees what is known about a candidate and what the U-Net saw at the cell and at the point:
 attention (Vaswani et al., NeurIPS 2017) over planes instead of tokens. With a ``shape`` in the configuration it judges
 nine more: the shape that an estimator saw, moved through each of the nine points. With ``between`` it judges the
-triangles between points as well.
+triangles between points as well, with ``simple`` what other simple completers say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from depth_perception.models.candidates import ABOUT, HEARD
+from depth_perception.models.candidates import ABOUT, HEARD, SIMPLE
 from depth_perception.models.networks.output import NetworkOutput
 from depth_perception.models.refiner import CHANNELS, RefinerConfig
 
@@ -25,12 +26,16 @@ from depth_perception.models.refiner import CHANNELS, RefinerConfig
 _UNITS = (5.0, 0.3, 0.7, 1.0, 0.3, 1.0, 0.4, 1.0, 5.0)
 _LARGEST = 4.0
 _SHARPEST = 30.0  # largest logit; its exponential must not overflow
-_AGREEING = 0.2  # difference of log depth at which a candidate counts half in the end
+_AGREEING = (0.2, 0.05)  # differences of log depth at which a candidate counts half, one step after the other
 _NARROWEST = 4e-3  # relative spread that is never undercut
 _ALIKE = 0.03  # difference of log depth at which a plane counts half as saying what a triangle says
 # logits against all planes at the start: a quarter, and an eighth of the weight
 _DOUBT, _DOUBT_BETWEEN = -1.1, -2.0
 _ABOUT_BETWEEN = 4  # numbers about what triangles say
+_ABOUT_SIMPLE = 4  # numbers about what each simple completer says
+# the same for planes spread along colours, depths spread along colours, triangles linear in metres, the closest point
+_DOUBT_SIMPLE = (0.0, -1.0, 0.0, -2.5)
+_SIMPLE_CHANNELS = SIMPLE + 3  # what the U-Net is shown of it: what each says, triangles, quarrel, misfit
 
 
 class RefinerNetwork(nn.Module):
@@ -43,7 +48,7 @@ class RefinerNetwork(nn.Module):
         self.config = config
         widths, hidden = config.widths, config.hidden
         self.register_buffer("units", torch.tensor(_UNITS), persistent=False)
-        self.stem = _conv(CHANNELS + bool(config.shape), widths[0])
+        self.stem = _conv(_channels(config), widths[0])
         self.encoders = nn.ModuleList(_blocks(w, n) for w, n in zip(widths, config.blocks))
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(_conv(b, a, kernel=1) for a, b in pairwise(widths))
@@ -61,52 +66,61 @@ class RefinerNetwork(nn.Module):
             self.between_about = nn.Conv2d(_ABOUT_BETWEEN, hidden, 1, bias=False)
             self.between_judge = nn.Conv2d(hidden, hidden, 1)
             self.between_score = nn.Conv2d(hidden, 1, 1)
+        if config.simple:
+            self.simple_about = nn.Conv2d(SIMPLE * _ABOUT_SIMPLE, SIMPLE * hidden, 1, groups=SIMPLE, bias=False)
+            self.simple_judge = nn.Conv2d(SIMPLE * hidden, SIMPLE * hidden, 1, groups=SIMPLE)
+            self.simple_score = nn.Conv2d(SIMPLE * hidden, SIMPLE, 1, groups=SIMPLE)
         self.rest = nn.Conv2d(widths[0], 3, 1)  # what is added to depth, log deviation, inlier
         with torch.no_grad():
-            doubts: list[tuple[nn.Module, float]] = [(self.score, 0.0), (self.rest, 0.0)]
-            doubts += [(self.shape_score, _DOUBT)] if config.shape else []
-            doubts += [(self.between_score, _DOUBT_BETWEEN)] if config.between else []
+            doubts: list[tuple[nn.Module, Sequence[float]]] = [(self.score, (0.0,)), (self.rest, (0.0, 0.0, 0.0))]
+            doubts += [(self.shape_score, (_DOUBT,))] if config.shape else []
+            doubts += [(self.between_score, (_DOUBT_BETWEEN,))] if config.between else []
+            doubts += [(self.simple_score, _DOUBT_SIMPLE)] if config.simple else []
             for layer, doubt in doubts:
                 assert isinstance(layer.bias, Tensor)
                 assert isinstance(layer.weight, Tensor)
                 layer.weight.zero_()
-                layer.bias.fill_(doubt)
+                layer.bias.copy_(torch.tensor(doubt))
             assert self.rest.bias is not None
             self.rest.bias[2] = 2.0  # most points are right
 
     def grown(self, tensors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors of a network that judges less as those of this one, which begins where that one was.
+        """Return the tensors of a network that judges less as those of this one, which begins near where that one was.
 
-        Shapes are judged as planes were, and get a quarter of the weight; triangles get an eighth everywhere. Tensors
-        that lack nothing come back as they are.
+        Shapes are judged as planes were, and get a quarter of the weight; triangles get an eighth everywhere, simple
+        completers what they are worth on their own. Tensors that lack nothing come back as they are.
         """
         out = dict(tensors)
         if self.config.shape and "shape_about.weight" not in tensors:
             for name in ("about.weight", "judge.weight", "judge.bias", "score.weight", "score.bias"):
                 out[f"shape_{name}"] = out[name] + np.float32(_DOUBT if name == "score.bias" else 0)
-            stem = out["stem.0.weight"]
-            out["stem.0.weight"] = np.pad(stem, ((0, 0), (0, CHANNELS + 1 - stem.shape[1]), (0, 0), (0, 0)))
+        stem = out["stem.0.weight"]
+        missing = _channels(self.config) - stem.shape[1]
+        if missing > 0:
+            out["stem.0.weight"] = np.pad(stem, ((0, 0), (0, missing), (0, 0), (0, 0)))
         for name, tensor in self.state_dict().items():
-            if name.startswith("between_") and name not in tensors:
+            if name.startswith(("between_", "simple_")) and name not in tensors:
                 out[name] = tensor.numpy().copy()
         return tensors if out.keys() == tensors.keys() else out
 
     def forward(self, features: Tensor, about: Tensor, cell: Tensor, *more: Tensor) -> NetworkOutput:
         """See ``NetworkOutput``; ``extra``: ``log_depth``, ``log_deviation``, ``inlier_logit`` (B, 1, h, w).
 
-        ``more``: moved and between, as far as the configuration has them.
+        ``more``: moved, between and simple, as far as the configuration has them.
         """
-        moved = more[0] if self.config.shape else None
-        between = more[-1] if self.config.between else None
+        left = iter(more)
+        moved = next(left) if self.config.shape else None
+        between = next(left) if self.config.between else None
+        simple = next(left) if self.config.simple else None
         batch, _, height, width = features.shape
         words = about.reshape(batch, HEARD, ABOUT, height, width)
-        x = features
+        shown = [features]
+        if simple is not None and between is not None:
+            shown.append(self._shown(words, between, simple))
         if moved is not None:
             moved = moved.reshape(batch, HEARD, 2, height, width)
-            share = torch.exp(words[:, :, 1])
-            mean = (share * moved[:, :, 0]).sum(1, keepdim=True) / share.sum(1, keepdim=True)
-            x = torch.cat([features, mean.clamp(-_LARGEST, _LARGEST).to(features.dtype)], 1)
-        x = self.stem(x)
+            shown.append(_mean(words, moved[:, :, 0]).clamp(-_LARGEST, _LARGEST).to(features.dtype))
+        x = self.stem(torch.cat(shown, 1) if len(shown) > 1 else features)
         skips = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(x)
@@ -147,13 +161,17 @@ class RefinerNetwork(nn.Module):
             own_look = own.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
             score, triangles = self._triangles(words, between, own_look)
             logit, relative = torch.cat([logit, score], 1), torch.cat([relative, triangles], 1)
+            if simple is not None:
+                score = self._simple(words, between, simple, own_look)
+                logit, relative = torch.cat([logit, score], 1), torch.cat([relative, simple.float()], 1)
         # a softmax over candidates, written out: ONNX Runtime's own takes many times as long in this direction
         weight = torch.exp((logit - logit.amax(1, keepdim=True)).clamp(-_SHARPEST, 0.0))
         weight = weight / weight.sum(1, keepdim=True)
         change = (weight * relative).sum(1, keepdim=True)
-        # one step towards the surface most of the weight is on: a mean of two surfaces is on neither
-        agreed = weight / (1 + ((relative - change) * (1 / _AGREEING)) ** 2)
-        change = (agreed * relative).sum(1, keepdim=True) / agreed.sum(1, keepdim=True)
+        # steps towards the surface most of the weight is on: a mean of two surfaces is on neither
+        for scale in _AGREEING:
+            agreed = weight / (1 + ((relative - change) * (1 / scale)) ** 2)
+            change = (agreed * relative).sum(1, keepdim=True) / agreed.sum(1, keepdim=True)
         spread = (weight * (relative - change).abs()).sum(1, keepdim=True)
         rest = self.rest(x).float()
         log_depth = features[:, 3:4].float() + change + 0.1 * rest[:, :1]
@@ -173,6 +191,39 @@ class RefinerNetwork(nn.Module):
         seen = self.between_about(known.clamp(-_LARGEST, _LARGEST).to(own.dtype))
         score = self.between_score(F.relu(self.between_judge(F.relu(seen + own))))
         return score.float(), relative
+
+    def _shown(self, words: Tensor, between: Tensor, simple: Tensor) -> Tensor:
+        """Return what the U-Net is shown of simple completers (B, 7, h, w)."""
+        quarrel = _mean(words, words[:, :, 0].abs())
+        misfit = _mean(words, words[:, :, 6])
+        told = torch.cat([torch.cat([simple, between[:, :1], quarrel], 1) * self.units[0], misfit * self.units[6]], 1)
+        return told.clamp(-_LARGEST, _LARGEST)
+
+    def _simple(self, words: Tensor, between: Tensor, simple: Tensor, own: Tensor) -> Tensor:
+        """Return logits (B, 4, h, w) of what simple completers say: a judge of its own for each."""
+        relative = simple.float()
+        all_five = torch.cat([relative, between[:, :1].float()], 1)
+        closest = words[:, :, 2].amin(1, keepdim=True) * self.units[2]
+        inside = between[:, 1:2].float()
+        known = []
+        for i in range(SIMPLE):
+            one = relative[:, i : i + 1]
+            accord = (1 / (1 + ((all_five - one) * (1 / _ALIKE)) ** 2)).sum(1, keepdim=True) - 2
+            known += [one * self.units[0], accord, inside, closest]
+        seen = self.simple_about(torch.cat(known, 1).clamp(-_LARGEST, _LARGEST).to(own.dtype))
+        judged = self.simple_judge(F.relu(seen + torch.cat([own] * SIMPLE, 1)))
+        return self.simple_score(F.relu(judged)).float()
+
+
+def _channels(config: RefinerConfig) -> int:
+    """Return how many channels the U-Net sees: those of every refiner, of simple completers, of a shape."""
+    return CHANNELS + _SIMPLE_CHANNELS * config.simple + bool(config.shape)
+
+
+def _mean(words: Tensor, values: Tensor) -> Tensor:
+    """Return the mean (B, 1, h, w) of ``values`` (B, 9, h, w) by the hand-made weights."""
+    share = torch.exp(words[:, :, 1])
+    return (share * values).sum(1, keepdim=True) / share.sum(1, keepdim=True)
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
