@@ -35,7 +35,7 @@ class Candidates(NamedTuple):
 
     These are: log depth relative to the blend; log of the hand-made weight; distance of its point in blocks, and beyond
     the closest one's; log of the belief; change of colour on the way; log of the misfit of its plane; how far others
-    agree; how far its plane is stretched. ``cell`` int64 (9, h, w): where its point lies, as a flat index. ``moved``
+    agree; how far its plane is stretched. ``cell`` (9, h, w): where its point lies, as a flat index. ``moved``
     (9, 2, h, w) is about the estimated shape through each of the points, None without one: log depth relative to the
     blend, and how far the shape rises from the point to the cell. ``between`` (2, h, w) is about the triangles between
     points, None if they were not asked for: log depth relative to the blend, and 1 inside of them or 0. ``simple``
@@ -45,7 +45,7 @@ class Candidates(NamedTuple):
 
     inverse: FloatImage
     about: FloatImage
-    cell: NDArray[np.int64]
+    cell: FloatImage
     moved: FloatImage | None = None
     between: FloatImage | None = None
     simple: FloatImage | None = None
@@ -58,24 +58,29 @@ def gather(
     settings: BlendSettings,
     shape: FloatImage | None = None,
     triangles: FloatImage | None = None,
-    simple: bool = False,
+    spread: FloatImage | None = None,
+    multiple: int = 1,
 ) -> Candidates:
     """Collect the candidates of every cell; ``guide`` is float32 (channels, h, w) in [0, 1] or None.
 
-    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None. ``triangles`` (2, h, w): inverse depth between
-    points, as ``triangles.interpolate`` returns it, or None. ``simple``: whether simple completers are heard as well,
-    which needs ``triangles``.
+    ``shape`` (h, w): logarithm of estimated depth, of any scale, or None. ``triangles`` (2, h, w): what the function
+    ``triangles.interpolate`` returns, or None. ``spread`` (2, h, w): what ``spread`` returns, where simple completers
+    are to be heard as well. All arrays but ``inverse`` are as large as the grid or larger, until their sides are
+    multiples of ``multiple``: beyond the grid its border is repeated, and ``cell`` counts in rows of that width.
     """
     height, width = points.shape
     log_belief = np.log(np.maximum(planes.belief, np.float32(1e-6)))
     colors = None if guide is None else guide[:, points.rows, points.columns]
-    own_cell = points.rows * width + points.columns
+    size = -(-height // multiple) * multiple, -(-width // multiple) * multiple
+    own_cell = (points.rows * size[1] + points.columns).astype(np.float32)
     near_all = points.near
     if len(near_all) < HEARD:  # too few points for nine groups
         near_all = np.concatenate([near_all] * HEARD)[:HEARD]
-    about = np.empty((HEARD, ABOUT, height, width), np.float32)
+    about_all = np.empty((HEARD, ABOUT, *size), np.float32)
+    about = about_all[..., :height, :width]
     center_all = np.empty((height, width), np.float32)
-    moved = None if shape is None else np.empty((HEARD, 2, height, width), np.float32)
+    moved_all = None if shape is None else np.empty((HEARD, 2, *size), np.float32)
+    moved = None if moved_all is None else moved_all[..., :height, :width]
     shape_there = None if shape is None else shape[points.rows, points.columns]
 
     log_inverse, log_residual = np.log(points.inverse), np.log(planes.residual + np.float32(1e-3))
@@ -147,22 +152,47 @@ def gather(
         closest = (about[:, 2] + np.take(trust, near_all)).argmin(0)
         nearest = np.take(points.inverse, np.take_along_axis(near_all, closest[None], 0)[0])
         inside = np.isfinite(triangles[0])
-        between = np.stack([np.log(center_all / np.where(inside, triangles[0], nearest)), inside]).astype(np.float32)
-        if simple:
-            said = [*_spread(points, planes, guide), np.where(inside, triangles[1], nearest), nearest]
-            others = np.log(center_all / np.stack(said)).astype(np.float32)
-    return Candidates(center_all, about, np.take(own_cell, near_all), moved, between, others)
+        said = [np.where(inside, triangles[0], nearest)]
+        if spread is not None:
+            said += [*_limited(spread, points), np.where(inside, triangles[1], nearest), nearest]
+        told = np.log(center_all / np.stack(said))
+        between = _with_border(np.stack([told[0], inside]), size)
+        others = None if spread is None else _with_border(told[1:], size)
+    for values in (about_all, moved_all):
+        if values is not None:
+            repeat_border(values, height, width)
+    cell = _with_border(np.take(own_cell, near_all), size)
+    return Candidates(center_all, about_all, cell, moved_all, between, others)
 
 
-def _spread(points: Neighborhood, planes: Surfels, guide: FloatImage | None) -> tuple[FloatImage, FloatImage]:
-    """Return inverse depth (h, w) of planes and of depths, each spread along colours."""
+def spread(points: Neighborhood, planes: Surfels, guide: FloatImage | None) -> FloatImage:
+    """Return inverse depth (2, h, w) in 1/m of planes and of depths, each spread along the colours of ``guide``."""
     values = np.stack([points.inverse, planes.offset, planes.gy, planes.gx])
     flat, offset, gy, gx = smoothing.spread(points, values, planes.belief, guide, _REACH * points.block)
     height, width = points.shape
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
+    return np.stack([offset + gy * y + gx * x, flat])
+
+
+def _limited(inverse: FloatImage, points: Neighborhood) -> FloatImage:
+    """Keep ``inverse`` (k, h, w) as close to the points around each cell as planes are kept."""
     heard = np.take(points.inverse, points.near)
-    least, most = heard.min(0) * np.float32(_FARTHER), heard.max(0) * np.float32(_NEARER)
-    return np.clip(offset + gy * y + gx * x, least, most), np.clip(flat, least, most)
+    return np.clip(inverse, heard.min(0) * np.float32(_FARTHER), heard.max(0) * np.float32(_NEARER))
+
+
+def _with_border(values: NDArray, size: tuple[int, int]) -> FloatImage:
+    """Return ``values`` (k, h, w) at ``size`` (H, W), their border repeated to the right and below."""
+    height, width = values.shape[-2:]
+    out = np.empty((*values.shape[:-2], *size), np.float32)
+    out[..., :height, :width] = values
+    repeat_border(out, height, width)
+    return out
+
+
+def repeat_border(values: FloatImage, height: int, width: int) -> None:
+    """Write the last of ``height`` rows and ``width`` columns of (..., H, W) over all that follow."""
+    values[..., :height, width:] = values[..., :height, width - 1 : width]
+    values[..., height:, :] = values[..., height - 1 : height, :]
 
 
 def _agreement(relative: FloatImage, share: FloatImage, out: FloatImage) -> None:

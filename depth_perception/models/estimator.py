@@ -76,11 +76,11 @@ class LearnedEstimator:
         """See ``Estimator.infer``."""
         image, nothing = check_image(image, camera)
         prepared = self.method.prepare(image, nothing, camera)
-        outputs = self.run(prepared.inputs) if prepared.inputs else ()
-        depth, deviation, _ = self.method.finish(outputs, prepared)
-        if self.calibration is not None and prepared.inputs:
+        outputs = list(self.run(prepared.inputs)) if prepared.inputs else []
+        if self.calibration is not None and outputs:
             # relative to depth, so it holds in any unit; there is no density, and the table has but one
-            deviation = self.calibration.apply(deviation, depth, 1.0)
+            outputs[1] = self.calibration.apply(outputs[1], outputs[0], 1.0)
+        depth, deviation, _ = self.method.finish(outputs, prepared)
         return DepthPrediction(depth, deviation, np.full(depth.shape, np.nan, np.float32))
 
 

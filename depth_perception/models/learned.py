@@ -50,7 +50,7 @@ class Method(Protocol):
     def finish(self, outputs: Sequence[Array], prepared: Prepared) -> DepthPrediction:
         """Turn network outputs (depth, deviation, inlier), each (1, 1, h, w), into metres at the image's size.
 
-        Depth and deviation come in units of ``prepared.scale``; the deviation is raw, not yet calibrated.
+        Depth and deviation come in units of ``prepared.scale``.
         """
         ...
 
@@ -73,10 +73,10 @@ class LearnedCompleter:
         if not sparse.any():
             return unknown(sparse.shape)
         prepared = self.method.prepare(image, sparse, camera)
-        outputs = self.run(prepared.inputs) if prepared.inputs else ()
-        prediction = self.method.finish(outputs, prepared)
-        if self.calibration is None or not prepared.inputs:  # it was made for what the network says
-            return prediction
-        density = np.count_nonzero(sparse) / sparse.size
-        deviation = self.calibration.apply(prediction.standard_deviation, prediction.depth, density)
-        return DepthPrediction(prediction.depth, deviation, prediction.inlier)
+        if not prepared.inputs:
+            return self.method.finish((), prepared)
+        outputs = list(self.run(prepared.inputs))
+        if self.calibration is not None:  # at the network's own size, which is smaller than the image
+            density = np.count_nonzero(sparse) / sparse.size
+            outputs[1] = self.calibration.apply(outputs[1], outputs[0], density)
+        return self.method.finish(outputs, prepared)

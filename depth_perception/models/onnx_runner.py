@@ -47,8 +47,10 @@ class OnnxRunner:
         options = runtime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = threads or cores()
-        # threads that wait by spinning win no time here and take it from other nodes
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # between the many small steps of a run, waking a sleeping thread takes longer than the step; after it, spinning
+        # on would take time from other nodes
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         values = [runtime.OrtValue.ortvalue_from_numpy(np.asarray(t, order="C")) for t in weights.tensors.values()]
         options.add_external_initializers(list(weights.tensors), values)
         provider = (_PROVIDERS[kind], {"device_id": number or "0"} if kind == "cuda" else {})

@@ -9,7 +9,7 @@ Where points are so dense that there is little to decide, the surface model answ
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from depth_perception.models.blend import BlendSettings
 from depth_perception.models.candidates import ABOUT, HEARD, Candidates
 from depth_perception.models.estimator import LearnedEstimator
 from depth_perception.models.learned import Array, Prepared
+from depth_perception.models.parallel import parallel_map
 from depth_perception.models.surface import SurfaceSettings, complete
 from depth_perception.models.surfels import NARROW, SHRINKING
 from depth_perception.models.upsample import enlarge, enlarge_guided
@@ -110,21 +111,21 @@ class RefinerMethod:
         if image is not None:
             small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             guide = np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) * np.float32(1 / 255)
-        between = triangles.interpolate(points, planes.belief > _BELIEVED) if config.between else None
+        # neither lets the other core do anything, so they go side by side
+        jobs: list[Callable[[], FloatImage]] = []
+        if config.between:
+            jobs.append(lambda: triangles.interpolate(points, planes.belief > _BELIEVED))
+        if config.simple:
+            jobs.append(lambda: candidates.spread(points, planes, guide))
+        between, spread, *_ = *parallel_map(lambda job: job(), jobs), None, None
         shape = self._shape(image, camera, points.shape)
-        heard = candidates.gather(points, planes, guide, _BLEND, shape, between, config.simple)
+        heard = candidates.gather(points, planes, guide, _BLEND, shape, between, spread, self.multiple)
         features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
-        bottom, right = -height % self.multiple, -width % self.multiple
-        cell = heard.cell
-        if right:
-            cell = cell // width * (width + right) + cell % width
-        inputs = [features, heard.about.reshape(HEARD * ABOUT, height, width), cell.astype(np.float32)]
+        inputs = [features, heard.about.reshape(HEARD * ABOUT, *features.shape[1:]), heard.cell]
         if config.shape:
-            moved = np.zeros((HEARD, 2, height, width), np.float32) if heard.moved is None else heard.moved
-            inputs.append(moved.reshape(HEARD * 2, height, width))
+            moved = np.zeros((HEARD, 2, *features.shape[1:]), np.float32) if heard.moved is None else heard.moved
+            inputs.append(moved.reshape(HEARD * 2, *features.shape[1:]))
         inputs += [values for values in (heard.between, heard.simple) if values is not None]
-        if bottom or right:
-            inputs = [np.pad(values, ((0, 0), (0, bottom), (0, right)), mode="edge") for values in inputs]
         context = _Context(step, (height, width), image, small, sparse)
         return Prepared(tuple(values[None] for values in inputs), scale, context)
 
@@ -180,13 +181,16 @@ def _usual_distance(sparse: FloatImage) -> float:
 def _features(
     image: NDArray[np.uint8] | None, heard: Candidates, block: int, directions: FloatImage | None
 ) -> tuple[FloatImage, float]:
-    """Return the features (10, h, w) and the scale in metres, from which depth is told in logarithms.
+    """Return the features (10, h, w), as large as what is heard, and the scale in metres that logarithms go from.
 
     Channels: colour (3), log of the hand-made blend, distance to the closest point in blocks, how far the words agree,
     log of the size of a block, whether there is an image, and where the camera is known the direction of the ray to
     the right and down (2).
     """
-    features = np.zeros((CHANNELS, *heard.inverse.shape), np.float32)
+    all_features = np.zeros((CHANNELS, *heard.about.shape[2:]), np.float32)
+    height, width = heard.inverse.shape
+    features = all_features[:, :height, :width]
+    about = heard.about[..., :height, :width]
     if image is not None:
         features[:3] = np.moveaxis(image, 2, 0)
         features[:3] *= np.float32(1 / 255)
@@ -195,12 +199,13 @@ def _features(
     logarithm = -np.log(heard.inverse)
     middle = float(np.median(logarithm[::2, ::2]))
     np.clip(logarithm - np.float32(middle), -5, 5, out=features[3])
-    np.minimum(heard.about[:, 2].min(0), np.float32(4), out=features[4])
-    features[5] = heard.about[:, 7].max(0)
+    np.minimum(about[:, 2].min(0), np.float32(4), out=features[4])
+    features[5] = about[:, 7].max(0)
     features[6] = math.log(block) / 3 - 0.5
     if directions is not None:
         features[8:] = directions
-    return features, float(np.exp(middle))
+    candidates.repeat_border(all_features, height, width)
+    return all_features, float(np.exp(middle))
 
 
 def _rays(camera: CameraModel | None, shape: tuple[int, int], step: int) -> FloatImage | None:

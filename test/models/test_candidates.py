@@ -21,7 +21,7 @@ def points_of(depth, share=0.04, step=1, seed=0):
 
 def where_points_are(heard, shape=SHAPE):
     """Rows and columns (9, h, w) of the cells whose points are heard."""
-    return np.divmod(heard.cell, shape[1])
+    return np.divmod(heard.cell.astype(int), shape[1])
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_few_points_are_heard_several_times(places):
     points = neighborhood.build(sparse, 1)
     heard = gather(points, surfels.fit(points), None, SETTINGS)
     assert heard.cell.shape == (HEARD, *SHAPE)
-    assert set(np.unique(heard.cell)) == {row * SHAPE[1] + column for row, column in places}
+    assert set(np.unique(heard.cell.astype(int))) == {row * SHAPE[1] + column for row, column in places}
     assert np.allclose(heard.inverse, 0.25, rtol=1e-5)
     assert np.isfinite(heard.about).all()
     assert np.allclose(heard.about[:, [0, 8]], 0, atol=1e-5)

@@ -10,7 +10,7 @@ triangles between points as well, with ``simple`` what other simple completers s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import torch
@@ -42,6 +42,8 @@ class RefinerNetwork(nn.Module):
     """Inputs of ``RefinerMethod.prepare``, sides multiples of 16, to depth in units of the prepared scale."""
 
     units: Tensor
+    pairs: Tensor
+    incidence: Tensor
 
     def __init__(self, config: RefinerConfig):
         super().__init__()
@@ -67,6 +69,10 @@ class RefinerNetwork(nn.Module):
             self.between_judge = nn.Conv2d(hidden, hidden, 1)
             self.between_score = nn.Conv2d(hidden, 1, 1)
         if config.simple:
+            pairs = list(combinations(range(SIMPLE + 1), 2))
+            self.register_buffer("pairs", torch.tensor(pairs).T.contiguous(), persistent=False)
+            incidence = torch.tensor([[float(i in pair) for pair in pairs] for i in range(SIMPLE)])
+            self.register_buffer("incidence", incidence[..., None, None], persistent=False)
             self.simple_about = nn.Conv2d(SIMPLE * _ABOUT_SIMPLE, SIMPLE * hidden, 1, groups=SIMPLE, bias=False)
             self.simple_judge = nn.Conv2d(SIMPLE * hidden, SIMPLE * hidden, 1, groups=SIMPLE)
             self.simple_score = nn.Conv2d(SIMPLE * hidden, SIMPLE, 1, groups=SIMPLE)
@@ -201,18 +207,27 @@ class RefinerNetwork(nn.Module):
 
     def _simple(self, words: Tensor, between: Tensor, simple: Tensor, own: Tensor) -> Tensor:
         """Return logits (B, 4, h, w) of what simple completers say: a judge of its own for each."""
+        batch, _, height, width = simple.shape
         relative = simple.float()
-        all_five = torch.cat([relative, between[:, :1].float()], 1)
+        five = torch.cat([relative, between[:, :1].float()], 1)
+        one, other = (five.index_select(1, self.pairs[i]) for i in range(2))
+        alike = 1 / (1 + ((one - other) * (1 / _ALIKE)) ** 2)
+        accord = F.conv2d(alike, self.incidence) - 1  # how many of the others say the same, beyond one
         closest = words[:, :, 2].amin(1, keepdim=True) * self.units[2]
-        inside = between[:, 1:2].float()
-        known = []
-        for i in range(SIMPLE):
-            one = relative[:, i : i + 1]
-            accord = (1 / (1 + ((all_five - one) * (1 / _ALIKE)) ** 2)).sum(1, keepdim=True) - 2
-            known += [one * self.units[0], accord, inside, closest]
-        seen = self.simple_about(torch.cat(known, 1).clamp(-_LARGEST, _LARGEST).to(own.dtype))
-        judged = self.simple_judge(F.relu(seen + torch.cat([own] * SIMPLE, 1)))
-        return self.simple_score(F.relu(judged)).float()
+        everywhere = [x.expand(batch, SIMPLE, height, width) for x in (between[:, 1:2].float(), closest)]
+        known = torch.stack([relative * self.units[0], accord, *everywhere], 2).flatten(3)  # (B, 4, 4, n)
+        known = known.clamp(-_LARGEST, _LARGEST).to(own.dtype)
+        # products of matrices: libraries are slow at convolutions in groups this small
+        seen = _grouped(self.simple_about, known) + own.flatten(2)[:, None]
+        judged = F.relu(_grouped(self.simple_judge, F.relu(seen)))
+        return _grouped(self.simple_score, judged).reshape(batch, SIMPLE, height, width).float()
+
+
+def _grouped(layer: nn.Conv2d, values: Tensor) -> Tensor:
+    """Apply a 1 x 1 convolution in SIMPLE groups to ``values`` (B, SIMPLE, k, n)."""
+    weight = layer.weight.reshape(SIMPLE, layer.out_channels // SIMPLE, -1)
+    out = weight @ values
+    return out if layer.bias is None else out + layer.bias.reshape(SIMPLE, -1, 1)
 
 
 def _channels(config: RefinerConfig) -> int:

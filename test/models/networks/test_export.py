@@ -38,7 +38,9 @@ def untrained(request, tiny):
     family, _, more = request.param.partition(" ")
     pytest.importorskip(f"depth_perception.models.networks.{family}")
     return random_weights(
-        family, {**SMALL.get(family, {}), **({"shape": "estimation-small", "between": True, "simple": True} if more else {})} or None
+        family,
+        {**SMALL.get(family, {}), **({"shape": "estimation-small", "between": True, "simple": True} if more else {})}
+        or None,
     )
 
 
