@@ -202,12 +202,12 @@ def _agreement(relative: FloatImage, share: FloatImage, out: FloatImage) -> None
     behind each.
     """
     out[:] = share
-    alike, part = np.empty_like(relative[0]), np.empty_like(relative[0])
-    for one in range(HEARD):
-        for other in range(one):
-            np.subtract(relative[one], relative[other], out=alike)
-            np.square(alike, out=alike)
-            alike += 1
-            np.reciprocal(alike, out=alike)
-            out[one] += np.multiply(alike, share[other], out=part)
-            out[other] += np.multiply(alike, share[one], out=part)
+    alike_all, part_all = np.empty_like(relative[1:]), np.empty_like(relative[1:])
+    for one in range(1, HEARD):
+        alike, part = alike_all[:one], part_all[:one]
+        np.subtract(relative[:one], relative[one], out=alike)
+        np.square(alike, out=alike)
+        alike += 1
+        np.reciprocal(alike, out=alike)
+        out[one] += weighted_sum(alike, share[:one])
+        out[:one] += np.multiply(alike, share[one], out=part)

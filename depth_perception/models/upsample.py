@@ -79,16 +79,29 @@ def join_cells(
     by how alike they look in grey.
     """
     width = coarse.shape[1]
-    offsets = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    cells = cells + np.array([i * width + j for i, j in offsets])[:, None]  # (9, m)
+    steps = np.array([-1, 0, 1])
+    cells = cells + (steps[:, None] * width + steps).reshape(9, 1)  # (9, m)
     value = np.take(coarse.reshape(-1), cells)
-    weight = np.abs(np.take(small_gray.reshape(-1), cells) - np.take(gray.reshape(-1), where))
+    weight = np.take(small_gray.reshape(-1), cells)
+    weight -= np.take(gray.reshape(-1), where)
+    np.abs(weight, out=weight)
     weight *= np.float32(-_COLOR / 255)
-    for k, (i, j) in enumerate(offsets):
-        weight[k] -= np.square(down - np.float32(i)) + np.square(across - np.float32(j))
+    by_place = weight.reshape(3, 3, -1)
+    by_place -= np.square(down - steps[:, None].astype(np.float32))[:, None]
+    by_place -= np.square(across - steps[:, None].astype(np.float32))
     np.exp(weight, out=weight)
-    center = (weight * value).sum(0) / weight.sum(0)
+    center = _dot(weight, value) / weight.sum(0)
+    off = np.empty_like(value)
     for scale in _SETTLE:
-        share = weight / (1 + np.square((value - center) / (center * np.float32(scale))))
-        center = (share * value).sum(0) / share.sum(0)
+        np.multiply(value, 1 / (center * np.float32(scale)), out=off)
+        off -= np.float32(1 / scale)
+        np.square(off, out=off)
+        off += 1
+        share = np.divide(weight, off, out=off)
+        center = _dot(share, value) / share.sum(0)
     return np.asarray(center, np.float32)
+
+
+def _dot(weight: FloatImage, value: FloatImage) -> FloatImage:
+    """Return the sum (m,) of the products of (k, m)."""
+    return np.asarray(np.einsum("km,km->m", weight, value), np.float32)

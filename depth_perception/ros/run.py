@@ -57,6 +57,8 @@ def run(make_node: Callable[[], Any], name: str, args: list[str] | None = None) 
     use_fastdds_profile()
     # the node tells once what is wrong with an image; OpenCV would print it for every one
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    # NumPy's products are small here; on several threads, those that wait for the next one would spin through a core
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         import rclpy
     except ImportError as error:

@@ -144,17 +144,22 @@ class RefinerNetwork(nn.Module):
         there = there.reshape(batch * cells, -1)
         own, match = (part.reshape(batch * cells, -1) for part in here.chunk(2, -1))
         theirs, matched = there.chunk(2, -1)
+        # in this order a runtime multiplies what is transposed without transposing it
+        told = (words * self.units[:, None, None]).clamp(-_LARGEST, _LARGEST).flatten(3)
+        if moved is not None:
+            ends = self.units[:: ABOUT - 1, None, None]
+            moved_told = (moved * ends.to(moved.dtype)).clamp(-_LARGEST, _LARGEST).to(told.dtype).flatten(3)
         scores, shape_scores = [], []
         for heard in range(HEARD):  # one after the other stays in the cache: a third faster than all at once
             at = where[:, heard].reshape(-1)
-            known = words[:, heard].flatten(2).transpose(1, 2).reshape(-1, ABOUT)
+            known = told[:, heard]  # (B, 9, n)
             looks = own + theirs.index_select(0, at) + match * matched.index_select(0, at)
-            seen = self.about((known * self.units).clamp(-_LARGEST, _LARGEST))
+            seen = self.about(known.transpose(1, 2)).reshape(batch * cells, -1)
             scores.append(self.score(F.relu(self.judge(F.relu(seen + looks)))).reshape(batch, 1, height, width))
             if moved is not None:
-                far, rise = (moved[:, heard, i].reshape(-1, 1).to(known.dtype) for i in range(2))
+                far, rise = moved_told[:, heard].chunk(2, 1)
                 known = torch.cat([far, known[:, 1 : ABOUT - 1], rise], 1)
-                seen = self.shape_about((known * self.units).clamp(-_LARGEST, _LARGEST))
+                seen = self.shape_about(known.transpose(1, 2)).reshape(batch * cells, -1)
                 judged = self.shape_score(F.relu(self.shape_judge(F.relu(seen + looks))))
                 shape_scores.append(judged.reshape(batch, 1, height, width))
         words = words.float()
