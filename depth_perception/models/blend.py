@@ -14,14 +14,9 @@ from numpy.typing import NDArray
 
 from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.parallel import bands, parallel_map
-from depth_perception.models.surfels import Surfels
+from depth_perception.models.surfels import FARTHER, NEARER, Surfels
 
 Array = NDArray[np.float32]
-
-
-# How far a plane may leave the range of inverse depth of the nine points heard. The floor between a robot and its
-# lowest ring goes on towards the camera, so nearer is allowed; farther, a slope soon runs into infinity.
-_FARTHER, _NEARER = 0.9, 1.6
 
 
 class BlendSettings(NamedTuple):
@@ -89,7 +84,7 @@ def blend(points: Neighborhood, surfels: Surfels, guide: Array | None, settings:
         slope *= x
         value += slope
         inverse = np.take(points.inverse, near)
-        np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
+        np.clip(value, inverse.min(0) * np.float32(FARTHER), inverse.max(0) * np.float32(NEARER), out=value)
         center = weighted_sum(weight, value)
         off, share, total = inverse, slope, weight.sum(0)
         center, total = settle(weight, value, center, total, settings.scales, off, share)

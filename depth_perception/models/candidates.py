@@ -15,19 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
-from depth_perception.models import smoothing
 from depth_perception.models.blend import BlendSettings, color_change, settle, weighted_sum
 from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.parallel import bands, parallel_map
-from depth_perception.models.surfels import Surfels
+from depth_perception.models.surfels import FARTHER, NEARER, Surfels
 
 HEARD = 9  # points a cell hears
 ABOUT = 9  # numbers about each
 SIMPLE = 4  # what simple completers say
-_FARTHER, _NEARER = 0.9, 1.6
 _ALIKE = 0.03
 _BELIEVED = 0.1  # least belief in a point that is asked as the closest one
-_REACH = 0.5  # blocks over which points spread along colours
 
 
 class Candidates(NamedTuple):
@@ -64,7 +61,8 @@ def gather(
     """Collect the candidates of every cell; ``guide`` is float32 (channels, h, w) in [0, 1] or None.
 
     ``shape`` (h, w): logarithm of estimated depth, of any scale, or None. ``triangles`` (2, h, w): what the function
-    ``triangles.interpolate`` returns, or None. ``spread`` (2, h, w): what ``spread`` returns, where simple completers
+    ``triangles.interpolate`` returns, or None. ``spread`` (2, h, w): what the function
+    ``smoothing.spread_surfaces`` returns, where simple completers
     are to be heard as well. All arrays but ``inverse`` are as large as the grid or larger, until their sides are
     multiples of ``multiple``: beyond the grid its border is repeated, and ``cell`` counts in rows of that width.
     """
@@ -123,7 +121,7 @@ def gather(
         slope *= x
         value += slope
         inverse = np.take(points.inverse, near)
-        np.clip(value, inverse.min(0) * np.float32(_FARTHER), inverse.max(0) * np.float32(_NEARER), out=value)
+        np.clip(value, inverse.min(0) * np.float32(FARTHER), inverse.max(0) * np.float32(NEARER), out=value)
         share, total = slope, weight.sum(0)
         np.copyto(share, weight)
         center = weighted_sum(weight, value) / total
@@ -154,7 +152,7 @@ def gather(
         inside = np.isfinite(triangles[0])
         said = [np.where(inside, triangles[0], nearest)]
         if spread is not None:
-            said += [*_limited(spread, points), np.where(inside, triangles[1], nearest), nearest]
+            said += [*spread, np.where(inside, triangles[1], nearest), nearest]
         told = np.log(center_all / np.stack(said))
         between = _with_border(np.stack([told[0], inside]), size)
         others = None if spread is None else _with_border(told[1:], size)
@@ -163,21 +161,6 @@ def gather(
             repeat_border(values, height, width)
     cell = _with_border(np.take(own_cell, near_all), size)
     return Candidates(center_all, about_all, cell, moved_all, between, others)
-
-
-def spread(points: Neighborhood, planes: Surfels, guide: FloatImage | None) -> FloatImage:
-    """Return inverse depth (2, h, w) in 1/m of planes and of depths, each spread along the colours of ``guide``."""
-    values = np.stack([points.inverse, planes.offset, planes.gy, planes.gx])
-    flat, offset, gy, gx = smoothing.spread(points, values, planes.belief, guide, _REACH * points.block)
-    height, width = points.shape
-    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
-    return np.stack([offset + gy * y + gx * x, flat])
-
-
-def _limited(inverse: FloatImage, points: Neighborhood) -> FloatImage:
-    """Keep ``inverse`` (k, h, w) as close to the points around each cell as planes are kept."""
-    heard = np.take(points.inverse, points.near)
-    return np.clip(inverse, heard.min(0) * np.float32(_FARTHER), heard.max(0) * np.float32(_NEARER))
 
 
 def _with_border(values: NDArray, size: tuple[int, int]) -> FloatImage:

@@ -28,13 +28,13 @@ def complete_dense(sparse: FloatImage, step: int) -> DepthPrediction:
     grid.reshape(-1)[measured // width // step * grid.shape[1] + measured % width // step] = values
     taken = np.flatnonzero(grid)
     points = grid.reshape(-1)[taken]
-    filled, distance = _nearest(grid, taken)
+    filled, distance = nearest(grid, taken)
     median = cv2.medianBlur(filled, 5)
     misfit = np.abs(points / median.reshape(-1)[taken] - 1)
     kept = misfit < _OUTLIER
     if kept.any() and not kept.all():
         grid.reshape(-1)[taken[~kept]] = 0
-        filled, distance = _nearest(grid, taken[kept])
+        filled, distance = nearest(grid, taken[kept])
         median = cv2.medianBlur(filled, 5)
     smooth = cv2.GaussianBlur(median, (5, 5), 1.2)
     near = np.abs(smooth - median) < median * np.float32(_SAME_SURFACE)
@@ -48,7 +48,7 @@ def complete_dense(sparse: FloatImage, step: int) -> DepthPrediction:
     return DepthPrediction(depth, deviation, keep_measurements(depth, deviation, sparse, measured))
 
 
-def _nearest(grid: FloatImage, taken: NDArray[np.int64]) -> tuple[FloatImage, FloatImage]:
+def nearest(grid: FloatImage, taken: NDArray[np.int64]) -> tuple[FloatImage, FloatImage]:
     """Return value of and distance to the nearest of the cells ``taken`` (flat indices), both (h, w)."""
     free = np.ones(grid.shape, np.uint8)
     free.reshape(-1)[taken] = 0

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.frames import CameraModel, DepthPrediction, FloatImage
-from depth_perception.models import candidates, neighborhood, surfels, triangles
+from depth_perception.models import candidates, neighborhood, smoothing, surfels, triangles
 from depth_perception.models.blend import BlendSettings
 from depth_perception.models.candidates import ABOUT, HEARD, Candidates
 from depth_perception.models.estimator import LearnedEstimator
@@ -30,6 +30,7 @@ from depth_perception.models.upsample import enlarge, enlarge_guided
 
 CHANNELS = 10
 _BLEND = BlendSettings()
+_DENSE = SurfaceSettings(voices=3)
 _FEW = 5_000  # points up to which plane fits take three iterations each, beyond two
 _BELIEVED = 0.1  # least belief in a point that may be the corner of a triangle
 _DENSE_GRID = 200_000  # most cells on which distances decide how dense points are
@@ -102,7 +103,7 @@ class RefinerMethod:
         config = self.config
         step = config.step or math.ceil(math.sqrt(sparse.size / config.cells))
         if config.dense and _usual_distance(sparse) < config.dense * step:
-            answer = complete(image, sparse, SurfaceSettings())
+            answer = complete(image, sparse, _DENSE)
             return Prepared((), 1.0, _Context(1, sparse.shape, image, None, sparse, answer))
         points = neighborhood.build(sparse, step)
         planes = surfels.fit(points, (NARROW, SHRINKING) if len(points.rows) <= _FEW else (NARROW[:2], SHRINKING[:2]))
@@ -116,7 +117,7 @@ class RefinerMethod:
         if config.between:
             jobs.append(lambda: triangles.interpolate(points, planes.belief > _BELIEVED))
         if config.simple:
-            jobs.append(lambda: candidates.spread(points, planes, guide))
+            jobs.append(lambda: smoothing.spread_surfaces(points, planes, guide))
         between, spread, *_ = *parallel_map(lambda job: job(), jobs), None, None
         shape = self._shape(image, camera, points.shape)
         heard = candidates.gather(points, planes, guide, _BLEND, shape, between, spread, self.multiple)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from depth_perception.frames import FloatImage
 from depth_perception.models.neighborhood import Neighborhood
+from depth_perception.models.surfels import FARTHER, NEARER, Surfels
 
 _ROUNDS = 2  # a third one changes nothing
 _FALL = 4.0  # by which the strength falls from round to round
 _COLOR = 5 / 255  # colour change at which a link is a third as strong
+_REACH = 0.5  # blocks over which surfaces spread
 _LINK = 1e-4  # least strength of a link: far from all points there still is an answer
 
 
@@ -42,6 +44,20 @@ def spread(
         heap = _solve(across, strength, heap)
         heap = _solve(down, strength, heap.transpose(0, 2, 1)).transpose(0, 2, 1)
     return np.asarray(heap[:-1] / np.maximum(heap[-1], 1e-200), np.float32)
+
+
+def spread_surfaces(points: Neighborhood, planes: Surfels, guide: FloatImage | None, flat: bool = True) -> FloatImage:
+    """Return inverse depth (2, h, w) in 1/m of planes and of depths, each spread along the colours of ``guide``.
+
+    Without ``flat`` that of planes alone (1, h, w). Both stay as close to the points around a cell as planes do.
+    """
+    values = [planes.offset, planes.gy, planes.gx, *([points.inverse] if flat else [])]
+    offset, gy, gx, *rest = spread(points, np.stack(values), planes.belief, guide, _REACH * points.block)
+    height, width = points.shape
+    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
+    heard = np.take(points.inverse, points.near)
+    least, most = heard.min(0) * np.float32(FARTHER), heard.max(0) * np.float32(NEARER)
+    return np.clip(np.stack([offset + gy * y + gx * x, *rest]), least, most)
 
 
 def _links(guide: FloatImage | None, axis: int, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from depth_perception.frames import DepthPrediction, FloatImage
 from depth_perception.models import neighborhood, surfels
 from depth_perception.models.blend import Blend, BlendSettings, blend
-from depth_perception.models.dense import keep_measurements
+from depth_perception.models.dense import keep_measurements, nearest
 from depth_perception.models.neighborhood import Neighborhood
+from depth_perception.models.smoothing import spread_surfaces
 from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
+
+_BELIEVED = 0.1  # least belief in a point that is asked as the closest one
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class SurfaceSettings:
     point;
     ``coarsest``: widest cell in pixels where ``cells`` allow it; ``starts`` of the plane fits; beyond ``many`` points
     these take two iterations each and the guide is grey; ``sharpen``: draw depth edges at full resolution along the
-    image's.
+    image's; ``voices``: 1 for the blend alone, 3 for what lies in the middle of it, planes spread along colours and the
+    closest point, which is better where points are dense.
     """
 
     cells: int = 120_000
@@ -35,6 +39,7 @@ class SurfaceSettings:
     starts: tuple[tuple[float, ...], ...] = (NARROW, SHRINKING)
     many: int = 5_000
     sharpen: bool = True
+    voices: int = 1
     blend: BlendSettings = field(default_factory=BlendSettings)
 
 
@@ -69,12 +74,30 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
         inverse = enlarge_guided(surface.inverse, step, image, small)
     else:
         inverse = enlarge(surface.inverse, step, sparse.shape)
-    depth = np.reciprocal(inverse, out=inverse)
+    if settings.voices > 1:
+        inverse = _middle(inverse, points, planes, small, sparse)
+    depth = np.reciprocal(inverse)
     deviation *= depth
     inlier = keep_measurements(depth, deviation, sparse, measured)
     own = inlier.reshape(-1)[points.pixels]  # those that came onto the grid were also judged by their neighbours
     inlier.reshape(-1)[points.pixels] = np.minimum(planes.belief, own)
     return DepthPrediction(depth, deviation, inlier)
+
+
+def _middle(
+    blended: FloatImage, points: Neighborhood, planes: Surfels, small: NDArray[np.uint8] | None, sparse: FloatImage
+) -> FloatImage:
+    """Return the median (H, W) of what the blend, planes spread along colours and the closest point say, in 1/m."""
+    (spread,) = spread_surfaces(points, planes, None if small is None else _channels(small, 3), flat=False)
+    believed = np.ones(sparse.size, bool)
+    believed[points.pixels] = planes.belief > _BELIEVED
+    taken = np.flatnonzero((sparse != 0).reshape(-1) & believed)
+    grid = np.zeros_like(sparse)
+    taken = taken if len(taken) else np.flatnonzero(sparse != 0)
+    grid.reshape(-1)[taken] = 1 / sparse.reshape(-1)[taken]
+    closest, _ = nearest(grid, taken)
+    spread = enlarge(spread, points.step, sparse.shape)
+    return np.asarray(np.clip(closest, np.minimum(blended, spread), np.maximum(blended, spread)), np.float32)
 
 
 def _starts(points: Neighborhood, settings: SurfaceSettings) -> Sequence[Sequence[float]]:

@@ -23,6 +23,9 @@ Array = NDArray[np.float32]
 
 NARROW: tuple[float, ...] = (0.02, 0.02, 0.02)  # relative residual at which a neighbour counts half
 SHRINKING: tuple[float, ...] = (0.3, 0.1, 0.03)
+# How far a plane may leave the range of inverse depth of the nine points heard. The floor between a robot and its
+# lowest ring goes on towards the camera, so nearer is allowed; farther, a slope soon runs into infinity.
+FARTHER, NEARER = 0.9, 1.6
 _REACH = 0.3  # weight of a neighbour one block away is exp(-0.3)
 _RIDGE = 0.03  # pulls slopes to zero where neighbours say little
 _AGREEMENT = 0.03  # relative residual at which a neighbour half agrees
