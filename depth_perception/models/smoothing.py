@@ -46,13 +46,16 @@ def spread(
     return np.asarray(heap[:-1] / np.maximum(heap[-1], 1e-200), np.float32)
 
 
-def spread_surfaces(points: Neighborhood, planes: Surfels, guide: FloatImage | None, flat: bool = True) -> FloatImage:
+def spread_surfaces(
+    points: Neighborhood, planes: Surfels, guide: FloatImage | None, flat: bool = True, wider: float = 1.0
+) -> FloatImage:
     """Return inverse depth (2, h, w) in 1/m of planes and of depths, each spread along the colours of ``guide``.
 
-    Without ``flat`` that of planes alone (1, h, w). Both stay as close to the points around a cell as planes do.
+    Without ``flat`` that of planes alone (1, h, w). They spread half a block far, times ``wider``. Both stay as close to
+    the points around a cell as planes do.
     """
     values = [planes.offset, planes.gy, planes.gx, *([points.inverse] if flat else [])]
-    offset, gy, gx, *rest = spread(points, np.stack(values), planes.belief, guide, _REACH * points.block)
+    offset, gy, gx, *rest = spread(points, np.stack(values), planes.belief, guide, _REACH * wider * points.block)
     height, width = points.shape
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
     heard = np.take(points.inverse, points.near)

@@ -18,6 +18,7 @@ from depth_perception.models.smoothing import spread_surfaces
 from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
+_NOISE = (0.010, 0.016)  # usual relative misfit of neighbours at which noise begins to count, and counts fully
 _BELIEVED = 0.1  # least belief in a point that is asked as the closest one
 
 
@@ -87,8 +88,14 @@ def complete(image: NDArray[np.uint8] | None, sparse: FloatImage, settings: Surf
 def _middle(
     blended: FloatImage, points: Neighborhood, planes: Surfels, small: NDArray[np.uint8] | None, sparse: FloatImage
 ) -> FloatImage:
-    """Return the median (H, W) of what the blend, planes spread along colours and the closest point say, in 1/m."""
-    (spread,) = spread_surfaces(points, planes, None if small is None else _channels(small, 3), flat=False)
+    """Return the median (H, W) of what the blend, planes spread along colours and the closest point say, in 1/m.
+
+    Where points are so close to each other, what they contradict each other by is their noise. The more there is, the
+    more of the answer comes from planes spread alone, and the farther they spread.
+    """
+    noise = float(np.interp(np.median(planes.residual), _NOISE, (0, 1)))
+    guide = None if small is None else _channels(small, 3)
+    (spread,) = spread_surfaces(points, planes, guide, flat=False, wider=1 + noise)
     believed = np.ones(sparse.size, bool)
     believed[points.pixels] = planes.belief > _BELIEVED
     taken = np.flatnonzero((sparse != 0).reshape(-1) & believed)
@@ -97,7 +104,8 @@ def _middle(
     grid.reshape(-1)[taken] = 1 / sparse.reshape(-1)[taken]
     closest, _ = nearest(grid, taken)
     spread = enlarge(spread, points.step, sparse.shape)
-    return np.asarray(np.clip(closest, np.minimum(blended, spread), np.maximum(blended, spread)), np.float32)
+    middle = np.clip(closest, np.minimum(blended, spread), np.maximum(blended, spread))
+    return np.asarray(middle + np.float32(noise) * (spread - middle), np.float32)
 
 
 def _starts(points: Neighborhood, settings: SurfaceSettings) -> Sequence[Sequence[float]]:
