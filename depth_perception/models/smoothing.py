@@ -51,8 +51,8 @@ def spread_surfaces(
 ) -> FloatImage:
     """Return inverse depth (2, h, w) in 1/m of planes and of depths, each spread along the colours of ``guide``.
 
-    Without ``flat`` that of planes alone (1, h, w). They spread half a block far, times ``wider``. Both stay as close to
-    the points around a cell as planes do.
+    Without ``flat`` that of planes alone (1, h, w). They spread half a block far, times ``wider``. Both stay as close
+    to the points around a cell as planes do.
     """
     values = [planes.offset, planes.gy, planes.gx, *([points.inverse] if flat else [])]
     offset, gy, gx, *rest = spread(points, np.stack(values), planes.belief, guide, _REACH * wider * points.block)
