@@ -35,3 +35,44 @@ def test_deviation_is_larger_in_gaps_and_far_outside():
     assert np.median(deviation[95:105, 75:85]) > usual  # the gap
     assert deviation[100, 290] > 10 * usual  # nothing was measured near here
     assert deviation.min() > 0
+
+
+def corner_with_noise(noise, share, seed=0):
+    """Two walls meeting, the left one nearer by a third beyond an edge; returns truth and points with ``noise``."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:200, :300]
+    truth = np.where(columns < 150, 1 / (0.5 - 0.0004 * columns), 3 + 0.004 * rows + 0.002 * columns)
+    points = np.where(rng.random(truth.shape) < share, truth * (1 + noise * rng.standard_normal(truth.shape)), 0)
+    return truth, points.astype(np.float32)
+
+
+def missed(truth, sparse, settings):
+    image = np.full((*truth.shape, 3), 60, np.uint8)
+    image[:, 150:] = 190
+    depth = complete(image, sparse, settings).depth
+    return np.abs(depth / truth - 1)[sparse == 0].mean()
+
+
+def test_three_voices_average_noise_that_one_repeats():
+    one, three = SurfaceSettings(), SurfaceSettings(voices=3)
+    truth, noisy = corner_with_noise(0.02, 0.08)
+    assert missed(truth, noisy, three) < 0.7 * missed(truth, noisy, one)
+    _, clean = corner_with_noise(0.0, 0.08)
+    assert missed(truth, clean, three) < 1.05 * missed(truth, clean, one)
+    assert missed(truth, noisy, three) > 3 * missed(truth, clean, three)
+
+
+def test_a_wrong_point_is_no_voice_even_beside_itself():
+    truth, sparse = corner_with_noise(0.0, 0.08)
+    rng = np.random.default_rng(1)
+    wrong = (sparse > 0) & (rng.random(sparse.shape) < 0.03)
+    spoiled = np.where(wrong, 2.5 * sparse, sparse)
+    assert missed(truth, spoiled, SurfaceSettings(voices=3)) < 0.005  # as the closest ones they would add 0.045
+
+
+def test_three_voices_need_no_image_and_no_second_point():
+    sparse = np.zeros((40, 60), np.float32)
+    sparse[10, 20] = 2
+    assert np.allclose(complete(None, sparse, SurfaceSettings(voices=3)).depth, 2, rtol=1e-3)
+    image = np.zeros((40, 60, 3), np.uint8)
+    assert np.allclose(complete(image, sparse, SurfaceSettings(voices=3)).depth, 2, rtol=1e-3)
