@@ -151,7 +151,7 @@ def test_a_believed_simple_completer_is_followed(word):
     said = np.exp(given.inputs[4][0, :, :40, :50] + given.inputs[0][0, 3, :40, :50]) * given.scale
     assert said.shape[0] == SIMPLE
     error = np.abs(said / truth - 1).reshape(SIMPLE, -1).mean(1)
-    spread_planes, spread_depths, metres, closest = error
+    spread_planes, spread_depths, _, closest = error
     assert spread_planes < 0.5 * min(spread_depths, closest)  # planes know of slopes, the other two do not
     assert 0.005 < closest < 0.1
     inside = given.inputs[3][0, 1, :40, :50] > 0
