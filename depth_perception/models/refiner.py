@@ -23,16 +23,17 @@ from depth_perception.models.blend import BlendSettings
 from depth_perception.models.candidates import ABOUT, HEARD, Candidates
 from depth_perception.models.estimator import LearnedEstimator
 from depth_perception.models.learned import Array, Prepared
+from depth_perception.models.neighborhood import Neighborhood
 from depth_perception.models.parallel import parallel_map
 from depth_perception.models.surface import SurfaceSettings, complete
-from depth_perception.models.surfels import NARROW, SHRINKING
+from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
 CHANNELS = 10
 _BLEND = BlendSettings()
 _DENSE = SurfaceSettings(voices=3)
 _FEW = 5_000  # points up to which plane fits take three iterations each, beyond two
-_BELIEVED = 0.1  # least belief in a point that may be the corner of a triangle
+_BELIEVED = 0.1  # least belief in a point that is heard at all, if others are there
 _DENSE_GRID = 200_000  # most cells on which distances decide how dense points are
 
 
@@ -63,6 +64,13 @@ class RefinerConfig:
             raise ValueError("simple: true needs between: true, as triangles are among what simple completers say")
 
 
+class LeftOut(NamedTuple):
+    """Points that are not heard: ``pixels`` int64 (n,), flat, and ``belief`` (n,) in them, which is next to none."""
+
+    pixels: NDArray[np.int64]
+    belief: NDArray[np.float32]
+
+
 class _Context(NamedTuple):
     step: int
     grid: tuple[int, int]
@@ -70,6 +78,7 @@ class _Context(NamedTuple):
     small: NDArray[np.uint8] | None
     sparse: FloatImage
     answer: DepthPrediction | None = None
+    left_out: LeftOut | None = None
 
 
 class RefinerMethod:
@@ -105,8 +114,7 @@ class RefinerMethod:
         if config.dense and _usual_distance(sparse) < config.dense * step:
             answer = complete(image, sparse, _DENSE)
             return Prepared((), 1.0, _Context(1, sparse.shape, image, None, sparse, answer))
-        points = neighborhood.build(sparse, step)
-        planes = surfels.fit(points, (NARROW, SHRINKING) if len(points.rows) <= _FEW else (NARROW[:2], SHRINKING[:2]))
+        points, planes, left_out = _believed(sparse, step)
         height, width = points.shape
         small, guide = None, None
         if image is not None:
@@ -127,7 +135,7 @@ class RefinerMethod:
             moved = np.zeros((HEARD, 2, *features.shape[1:]), np.float32) if heard.moved is None else heard.moved
             inputs.append(moved.reshape(HEARD * 2, *features.shape[1:]))
         inputs += [values for values in (heard.between, heard.simple) if values is not None]
-        context = _Context(step, (height, width), image, small, sparse)
+        context = _Context(step, (height, width), image, small, sparse, None, left_out)
         return Prepared(tuple(values[None] for values in inputs), scale, context)
 
     def _shape(
@@ -162,7 +170,29 @@ class RefinerMethod:
         inlier = np.full(shape, np.nan, np.float32)
         rows, columns = np.nonzero(context.sparse != 0)
         inlier[rows, columns] = believed[rows // step, columns // step]
+        if context.left_out is not None:
+            inlier.reshape(-1)[context.left_out.pixels] = context.left_out.belief
         return DepthPrediction(depth, relative * depth, inlier)
+
+
+def _believed(sparse: FloatImage, step: int) -> tuple[Neighborhood, Surfels, LeftOut]:
+    """Return the points of a grid of ``step`` pixels with their planes, without points that no neighbour's plane meets.
+
+    Where nobody is wrong that is all of them. A wrong one left out gives its place to the next closest.
+    """
+    points, planes = _with_planes(sparse, step)
+    wrong = planes.belief < _BELIEVED
+    left_out = LeftOut(points.pixels[wrong], planes.belief[wrong])
+    if not wrong.any() or wrong.all():
+        return points, planes, LeftOut(left_out.pixels[:0], left_out.belief[:0])
+    rest = sparse.copy()
+    rest.reshape(-1)[left_out.pixels] = 0
+    return *_with_planes(rest, step), left_out
+
+
+def _with_planes(sparse: FloatImage, step: int) -> tuple[Neighborhood, Surfels]:
+    points = neighborhood.build(sparse, step)
+    return points, surfels.fit(points, (NARROW, SHRINKING) if len(points.rows) <= _FEW else (NARROW[:2], SHRINKING[:2]))
 
 
 def _usual_distance(sparse: FloatImage) -> float:

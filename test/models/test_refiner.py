@@ -128,7 +128,7 @@ def test_the_grid_has_no_more_cells_than_allowed_unless_its_step_is_given():
 def test_where_points_are_dense_the_surface_model_answers_alone():
     image, sparse = scene(0.5)
     prediction = completer(never, dense=3.2).infer(image, sparse, CAMERA)
-    expected = complete(image, sparse, SurfaceSettings())
+    expected = complete(image, sparse, SurfaceSettings(voices=3))
     for part, same in zip(prediction, expected):
         assert np.array_equal(part, same, equal_nan=True)
 
@@ -197,3 +197,25 @@ def test_image_and_camera_are_told_only_where_they_are_there():
 def test_no_point_no_answer():
     prediction = completer(never).infer(None, np.zeros(SHAPE, np.float32))
     assert np.isnan(prediction.depth).all()
+
+
+def test_a_point_that_nobody_agrees_with_is_not_heard_and_is_told():
+    image, sparse = scene()
+    rows, columns = np.nonzero(sparse)
+    wrong = np.argmin(np.hypot(rows - 25, columns - 35))
+    spoiled = sparse.copy()
+    spoiled[rows[wrong], columns[wrong]] *= 0.4
+    without = sparse.copy()
+    without[rows[wrong], columns[wrong]] = 0
+    made = completer(step=1, **ALWAYS)
+    given, wished = (made.method.prepare(image, points, CAMERA).inputs for points in (spoiled, without))
+    assert all(np.array_equal(a, b) for a, b in zip(given, wished))
+    inlier = made.infer(image, spoiled).inlier
+    assert inlier[rows[wrong], columns[wrong]] < 0.1
+    assert np.isclose(inlier[rows, columns], 0.75).sum() == len(rows) - 1
+
+
+def test_points_that_all_contradict_each_other_are_heard():
+    sparse = np.zeros(SHAPE, np.float32)
+    sparse[::20, ::20] = 2.0 ** np.arange(12).reshape(3, 4)
+    assert np.isfinite(completer(step=1, **ALWAYS).infer(None, sparse).depth).all()
