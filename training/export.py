@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="so many worlds that no training sees are rendered beside FOLDER, one frame each, and calibrated on, too "
         "(default %(default)s)",
     )
+    parser.add_argument(
+        "--table", action="store_true", help="calibrate by density and size of the deviation, not by one factor"
+    )
     parser.add_argument("--version", default="1")
     parser.add_argument("--out", type=Path, help="file to write (default: depth_perception/weights/NAME.safetensors)")
     options = parser.parse_args(arguments)
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(options.count, len(files)))]
     chosen += further_worlds(options.frames.with_name("calibration"), options.worlds)
     completer = in_torch(weights)
-    calibration = fit(collect(completer, chosen[::2] * options.scans))
+    calibration = fit(collect(completer, chosen[::2] * options.scans), options.table)
     check = coverage(calibration, collect(completer, chosen[1::2] * options.scans, seed=1))
     weights.training["frames"] = count
     weights.training["calibration"] = {"frames": len(chosen), "within_68": check[0], "within_95": check[1]}

@@ -46,6 +46,18 @@ def test_they_hold_for_each_density_alone():
         assert wide == pytest.approx(0.95, abs=0.03)
 
 
+def test_without_a_table_all_get_the_same_factor():
+    factor = FACTORS["sparse is worse"]
+    calibration = fit(errors(0, factor), table=False)
+    one, wide = coverage(calibration, errors(1, factor))
+    assert one == pytest.approx(0.683, abs=0.015)
+    assert wide == pytest.approx(0.95, abs=0.012)
+    deviation = np.array([0.001, 0.1, 3.0], np.float32)
+    stretched = [calibration.apply(deviation, np.ones_like(deviation), density) / deviation for density in DENSITIES]
+    assert np.ptp(stretched) < 1e-5
+    assert calibration == Calibration.from_dict(calibration.to_dict())
+
+
 def test_without_calibration_they_do_not():
     untouched = Calibration((0.0,), (0.0,), ((0.0,),))
     assert coverage(untouched, errors(1, FACTORS["too sure"]))[0] < 0.3
