@@ -67,12 +67,12 @@ def collect(
     return Errors(*(np.concatenate(x) for x in zip(*parts)))
 
 
-def fit(errors: Errors, table: bool = True) -> Calibration:
+def fit(errors: Errors, tabled: bool = True) -> Calibration:
     """Return the calibration under which 68.3 % of ``errors`` lie within one deviation and 95 % within ``wide``.
 
-    Without ``table`` one factor is the same for all.
+    Without ``tabled`` one factor is the same for all.
     """
-    if not table:
+    if not tabled:
         ratio = errors.error / errors.raw
         factor = _log_quantile(ratio, 0.683)
         wide = float(np.quantile(ratio, 0.95)) / math.exp(factor)

@@ -48,7 +48,7 @@ def test_they_hold_for_each_density_alone():
 
 def test_without_a_table_all_get_the_same_factor():
     factor = FACTORS["sparse is worse"]
-    calibration = fit(errors(0, factor), table=False)
+    calibration = fit(errors(0, factor), tabled=False)
     one, wide = coverage(calibration, errors(1, factor))
     assert one == pytest.approx(0.683, abs=0.015)
     assert wide == pytest.approx(0.95, abs=0.012)
