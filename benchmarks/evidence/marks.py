@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ MARKS = {
 
 OUTLIER_MARK = 1.15  # error with 5 % outliers over error without
 LATENCY_MARK = 60.0  # milliseconds for 640x480 pixels on two CPU cores
+LATENCY = "ms, 640x480 pixels, `500`"
 NO_ERROR = 1e-9  # metres; keeps ratios finite where somebody is exactly right
 CANNOT_SMEAR = ("nearest",)  # repeats measured depths, so it never lies between two surfaces, however wrong it is
 PATTERNS = (*MARKS, "500+outliers")
@@ -123,3 +124,17 @@ def _shift(cells: Cells, method: str, peers: Sequence[str], recordings: Sequence
     best = min(costs, key=lambda p: costs[p], default="")
     limit = costs.get(best, np.nan)
     return Mark("`64+shift` - `64`, metres; mark: least cost of a peer", own, limit, limit, best)
+
+
+def latency(method: str, times: Mapping[str, Mapping[str, float]]) -> Mark:
+    """Return the mark for milliseconds with 500 points by the fastest backend.
+
+    ``times``: {method: {pattern: ms}}, where a backend's own are those of ``METHOD, BACKEND``.
+    """
+    found = {name: ms["500"] for name, ms in times.items() if name.partition(", ")[0] == method and "500" in ms}
+    if not found:
+        return Mark(LATENCY, np.nan, LATENCY_MARK, LATENCY_MARK)
+    fastest = min(found, key=lambda name: found[name])
+    backend = fastest.partition(", ")[2]
+    note = f"by backend {backend}; {found[method]:.1f} unless asked for" if backend and method in found else ""
+    return Mark(LATENCY, found[fastest], LATENCY_MARK, LATENCY_MARK, note)

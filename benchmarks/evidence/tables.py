@@ -107,8 +107,7 @@ def marks(figures: Figures) -> str:
     lines = marking.marks(figures.cells, figures.default, figures.peers, figures.recordings, figures.patterns)
     if "clude" in figures.methods:
         lines.append(marking.smear(figures.cells, "clude", figures.recordings, figures.clean))
-    ms = figures.times.get(figures.default, {}).get("500", np.nan)
-    lines.append(marking.Mark("ms, 640x480 pixels, `500`", ms, marking.LATENCY_MARK, marking.LATENCY_MARK))
+    lines.append(marking.latency(figures.default, figures.times))
     body = [
         [m.name, number(m.value, 3), number(m.mark, 3), number(m.goal, 3),
          "–" if not np.isfinite(m.value) else "yes" if m.met else "**no**", m.note]

@@ -63,3 +63,18 @@ def test_smear_is_compared_over_cells_of_both_and_not_with_what_cannot_smear(row
     mark = marks.smear(cells, "clude", ["a", "b"], ["64", "8"])
     assert (mark.value, mark.mark, mark.note) == (pytest.approx(0.03), pytest.approx(0.04), "linear")
     assert math.isnan(marks.smear({}, "clude", ["a"], ["64"]).value)
+
+
+def test_the_fastest_backend_counts_for_time():
+    times = {
+        "net": {"500": 70.0, "64": 9.0},
+        "net, torch": {"500": 80.0},
+        "net, compiled": {"500": 50.0},
+        "nets": {"500": 1},
+    }
+    mark = marks.latency("net", times)
+    assert mark.value == 50.0
+    assert mark.met
+    assert mark.note == "by backend compiled; 70.0 unless asked for"
+    assert marks.latency("net", {"net": {"500": 70.0}})[1:] == (70.0, 60.0, 60.0, "")
+    assert not marks.latency("net", {"other": {"500": 1.0}}).met

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from benchmarks.evidence import methods
@@ -41,6 +43,21 @@ def test_weights_from_a_file_are_another_method_with_another_version(tmp_path):
 
 
 @pytest.mark.usefixtures("learned")
-def test_backends_that_are_not_there_or_not_yet_compiled_are_left_out(monkeypatch):
+def test_backends_that_are_not_there_are_left_out(monkeypatch):
     monkeypatch.setattr(methods.backends, "why_not", lambda name: "missing" if name == "onnx" else None)
-    assert list(methods.by_backend("completion-small")) == ["torch"]
+    assert list(methods.by_backend("completion-small")) == ["torch", "compiled"]
+
+
+@pytest.mark.parametrize("problem", [None, "no compiler"])
+def test_what_is_compiled_is_waited_for_and_a_failure_is_told(monkeypatch, problem):
+    done = []
+    runner = SimpleNamespace(wait=lambda: done.append("waited"), problem=problem)
+    made = SimpleNamespace(version="1", run=runner, infer=lambda *given: (*given, len(done)))
+    monkeypatch.setattr(methods.zoo, "load", lambda *given, **choices: made)
+    infer = methods.by_backend("completion-small")["compiled"].infer
+    if problem:
+        with pytest.raises(RuntimeError, match=problem):
+            infer(1, 2, 3)
+    else:
+        assert infer(1, 2, 3) == (1, 2, 3, 0)
+    assert done == ["waited"]
