@@ -178,3 +178,30 @@ def test_without_rclpy_it_says_what_to_do(tmp_path):
     assert done.returncode == 2, time.monotonic() - started
     assert "subject: cannot import rclpy (no ROS here)" in done.stderr
     assert "make build" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted by /proc")
+@pytest.mark.parametrize("asked", ["", "2"])
+def test_products_of_matrices_start_no_threads_unless_asked_for(local_domain, asked):
+    """OpenBLAS's threads spin after every product, which takes a core from the sensors' drivers."""
+    program = """
+import os, sys
+from depth_perception.ros.run import StartError, run
+
+def make():
+    before = len(os.listdir("/proc/self/task"))
+    import numpy as np
+    np.ones((600, 600)) @ np.ones((600, 600))
+    raise StartError(f"{os.environ['OPENBLAS_NUM_THREADS']} {len(os.listdir('/proc/self/task')) - before}")
+
+sys.exit(run(make, "subject"))
+"""
+    variables = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    variables |= {"ROS_DOMAIN_ID": str(local_domain), "PYTHONPATH": path()}
+    variables |= {"OPENBLAS_NUM_THREADS": asked} if asked else {}
+    done = subprocess.run([sys.executable, "-c", program], env=variables, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    limit, started = done.stderr.split()[-2:]
+    assert limit == (asked or "1")
+    if not asked:
+        assert started == "0"
