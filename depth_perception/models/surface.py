@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -19,7 +19,8 @@ from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
 _NOISE = (0.010, 0.016)  # usual relative misfit of neighbours at which noise begins to count, and counts fully
-_BELIEVED = 0.1  # least belief in a point that is asked as the closest one
+_BELIEVED = 0.5  # least belief in a point that is heard beside the blend
+_ALIKE = 0.1  # relative difference to the blend below which it is
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,19 @@ def _middle(
     """
     noise = float(np.interp(np.median(planes.residual), _NOISE, (0, 1)))
     guide = None if small is None else _channels(small, 3)
+    taken = np.flatnonzero(sparse != 0)
+    inverse = 1 / sparse.reshape(-1)[taken]
+    right = np.abs(inverse / blended.reshape(-1)[taken] - 1) < _ALIKE
+    judged = np.searchsorted(taken, points.pixels)  # where several points fell into one cell, only one was
+    right[judged] &= planes.belief > _BELIEVED
+    if not right.any():
+        return blended
+    planes = replace(planes, belief=np.where(right[judged], planes.belief, np.float32(0)))
     (spread,) = spread_surfaces(points, planes, guide, flat=False, wider=1 + noise)
-    believed = np.ones(sparse.size, bool)
-    believed[points.pixels] = planes.belief > _BELIEVED
-    taken = np.flatnonzero((sparse != 0).reshape(-1) & believed)
-    grid = np.zeros_like(sparse)
-    taken = taken if len(taken) else np.flatnonzero(sparse != 0)
-    grid.reshape(-1)[taken] = 1 / sparse.reshape(-1)[taken]
-    closest, _ = nearest(grid, taken)
     spread = enlarge(spread, points.step, sparse.shape)
+    grid = np.zeros_like(sparse)
+    grid.reshape(-1)[taken] = np.where(right, inverse, 0)
+    closest, _ = nearest(grid, taken[right])
     middle = np.clip(closest, np.minimum(blended, spread), np.maximum(blended, spread))
     return np.asarray(middle + np.float32(noise) * (spread - middle), np.float32)
 
