@@ -19,8 +19,8 @@ from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
 _NOISE = (0.010, 0.016)  # usual relative misfit of neighbours at which noise begins to count, and counts fully
-_BELIEVED = 0.5  # least belief in a point that is heard beside the blend
-_ALIKE = 0.1  # relative difference to the blend below which it is
+_ALIKE = 0.1  # relative difference to the blend below which a point is heard beside it
+_BELIEVED = 0.5  # least belief in a point whose plane is
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,10 @@ def _middle(
     taken = np.flatnonzero(sparse != 0)
     inverse = 1 / sparse.reshape(-1)[taken]
     right = np.abs(inverse / blended.reshape(-1)[taken] - 1) < _ALIKE
-    judged = np.searchsorted(taken, points.pixels)  # where several points fell into one cell, only one was
-    right[judged] &= planes.belief > _BELIEVED
-    if not right.any():
+    heard = right[np.searchsorted(taken, points.pixels)] & (planes.belief > _BELIEVED)
+    if not heard.any():
         return blended
-    planes = replace(planes, belief=np.where(right[judged], planes.belief, np.float32(0)))
+    planes = replace(planes, belief=np.where(heard, planes.belief, np.float32(0)))
     (spread,) = spread_surfaces(points, planes, guide, flat=False, wider=1 + noise)
     spread = enlarge(spread, points.step, sparse.shape)
     grid = np.zeros_like(sparse)
