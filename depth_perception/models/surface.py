@@ -22,6 +22,7 @@ _NOISE = (0.010, 0.016)  # usual relative misfit of neighbours at which noise be
 _ALIKE = 0.1  # relative difference to the blend below which a point is heard beside it
 _SURER = 0.65  # deviation of the middle of three voices over that of the blend, fitted on the same recordings
 _BELIEVED = 0.5  # least belief in a point whose plane is
+_WRONG, _FEW_WRONG = 0.1, 0.005  # belief below which a point is wrong, and up to which share of such ones all are heard
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,10 @@ def _middle(
     guide = None if small is None else _channels(small, 3)
     taken = np.flatnonzero(sparse != 0)
     inverse = 1 / sparse.reshape(-1)[taken]
-    right = np.abs(inverse / blended.reshape(-1)[taken] - 1) < _ALIKE
-    heard = right[np.searchsorted(taken, points.pixels)] & (planes.belief > _BELIEVED)
+    # where hardly anybody is wrong, whoever differs from the blend is an edge; where some are, it may be one of them
+    strict = (planes.belief < _WRONG).mean() > _FEW_WRONG
+    right = np.abs(inverse / blended.reshape(-1)[taken] - 1) < (_ALIKE if strict else np.inf)
+    heard = right[np.searchsorted(taken, points.pixels)] & (planes.belief > (_BELIEVED if strict else _WRONG))
     if not heard.any():
         return blended
     planes = replace(planes, belief=np.where(heard, planes.belief, np.float32(0)))
