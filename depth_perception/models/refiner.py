@@ -30,7 +30,7 @@ from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
 
 CHANNELS = 10
-_BLEND = BlendSettings()
+_BLEND = BlendSettings(bands=2)  # one for each thread: on a grid this small, calls take longer than the cache saves
 _DENSE = SurfaceSettings(voices=3)
 _FEW = 5_000  # points up to which plane fits take three iterations each, beyond two
 _BELIEVED = 0.1  # least belief in a point that is heard at all, if others are there
