@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from depth_perception.evaluation.sensors import Frame, Scan
+from depth_perception.frames import CameraModel
 from depth_perception.models import families
 from depth_perception.models.learned import Prepared
 from training.datasets.rendered import BLOCK, Augmentation, RenderedFrames, collate, frame_files, load_frame, mirrored
@@ -161,3 +162,21 @@ def test_image_and_camera_may_be_missing(rendered):
     image, _, camera = witness.seen[-1]
     assert image is None
     assert camera is None
+
+
+def test_a_corner_is_found_in_the_image_that_lies_wrong():
+    """Displacement comes before the scan: what a sensor sees of the image is what the network sees of it."""
+    seen = []
+
+    def scan(frame, rng):
+        seen.append(frame.image.copy())
+        return Scan(np.where(frame.depth > 0, frame.depth, 0).astype(np.float32), np.ones_like(frame.depth))
+
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    camera = CameraModel.pinhole(20, 20, 16, 12, 32, 24)
+    frame = Frame(image, np.full((24, 32), 3, np.float32), camera)
+    options = Augmentation(mirror=0, colors=False, misaligned=1.0, without_image=0, without_camera=0)
+    data = RenderedFrames([], Witness(), (24, 32), options, scan)
+    shown, *_ = data._draw(frame, np.random.default_rng(1))
+    assert np.array_equal(shown, seen[0])
+    assert not np.array_equal(shown, image)

@@ -182,3 +182,28 @@ def test_a_step_downhill_lowers_it():
         optimizer.step()
         losses.append(parts["loss"].item())
     assert losses[-1] < 0.9 * losses[0]
+
+
+def surface_of(guess, truth):
+    """The part for what hangs between two surfaces, where the blend it starts from is wrong by 1 in every logarithm."""
+    start = torch.log(torch.where(truth > 0, truth, 1.0)) + 1
+    criterion = RefinerCriterion(gradient=0, deviation=0, inlier=0, surface=1.0)
+    parts = criterion(output(guess), batch(truth, start))
+    without = RefinerCriterion(gradient=0, deviation=0, inlier=0)(output(guess), batch(truth, start))
+    assert float(parts["loss"] - without["loss"]) == pytest.approx(float(parts["surface"]), abs=1e-6)
+    return float(parts["surface"])
+
+
+def test_between_two_surfaces_the_closer_one_counts_and_only_at_the_edge():
+    truth = flat(1)
+    truth[..., 16:] = math.e  # an edge between columns 15 and 16: the two columns on either side see both
+    for said, away in ((0.0, 0.0), (1.0, 0.0), (0.3, 0.3), (0.8, 0.2), (-0.5, 0.0), (1.4, 0.0)):
+        assert surface_of(flat(said), truth) == pytest.approx(away * 4 / 32 / 1.02, rel=1e-4), said
+
+
+def test_a_slope_is_no_edge_and_the_unknown_no_surface():
+    slope = torch.exp(0.015 * torch.arange(32.0)).expand(1, 1, *SIZE)  # 0.06 across the five pixels that are looked at
+    assert surface_of(torch.log(slope) + 0.01, slope) == 0
+    hole = flat(1)
+    hole[..., 16:] = 0
+    assert surface_of(flat(-0.3), hole) == 0
