@@ -9,7 +9,7 @@ Where points are so dense that there is little to decide, the surface model answ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,7 +24,6 @@ from depth_perception.models.candidates import ABOUT, HEARD, Candidates
 from depth_perception.models.estimator import LearnedEstimator
 from depth_perception.models.learned import Array, Prepared
 from depth_perception.models.neighborhood import Neighborhood
-from depth_perception.models.parallel import parallel_map
 from depth_perception.models.surface import SurfaceSettings, complete
 from depth_perception.models.surfels import NARROW, SHRINKING, Surfels
 from depth_perception.models.upsample import enlarge, enlarge_guided
@@ -120,13 +119,8 @@ class RefinerMethod:
         if image is not None:
             small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             guide = np.ascontiguousarray(np.moveaxis(small, 2, 0)).astype(np.float32) * np.float32(1 / 255)
-        # neither lets the other core do anything, so they go side by side
-        jobs: list[Callable[[], FloatImage]] = []
-        if config.between:
-            jobs.append(lambda: triangles.interpolate(points, planes.belief > _BELIEVED))
-        if config.simple:
-            jobs.append(lambda: smoothing.spread_surfaces(points, planes, guide))
-        between, spread, *_ = *parallel_map(lambda job: job(), jobs), None, None
+        between = triangles.interpolate(points, planes.belief > _BELIEVED) if config.between else None
+        spread = smoothing.spread_surfaces(points, planes, guide) if config.simple else None
         shape = self._shape(image, camera, points.shape)
         heard = candidates.gather(points, planes, guide, _BLEND, shape, between, spread, self.multiple)
         features, scale = _features(small, heard, points.block, _rays(camera, points.shape, step))
